@@ -1,0 +1,102 @@
+//! Codec records: what a decoder must know before the first frame, and how playlists name it.
+//!
+//! One file per codec. Each parses the record an encoder sends (`avcC`, `hvcC`, `av1C`, `vpcC`,
+//! `AudioSpecificConfig`, `OpusHead`, ...) into its dimensions or channel layout, keeps the record's
+//! bytes as they came, and gives the RFC 6381 string.
+
+use bytes::Bytes;
+
+/// A codec with its parameters. Equality means: the same init segment serves both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// H.264 / AVC; frames are length-prefixed NAL units.
+    H264(VideoRecord),
+    /// H.265 / HEVC; frames are length-prefixed NAL units.
+    H265(VideoRecord),
+    /// AV1; frames are temporal units of OBUs.
+    Av1(VideoRecord),
+    /// VP8.
+    Vp8(VideoRecord),
+    /// VP9; frames may be superframes.
+    Vp9(VideoRecord),
+    /// AAC (LC, HE, HEv2); frames are raw access units without ADTS.
+    Aac(AudioRecord),
+    /// Opus; timescale 48,000.
+    Opus(AudioRecord),
+    /// FLAC.
+    Flac(AudioRecord),
+    /// MPEG-1/2 layer III.
+    Mp3(AudioRecord),
+    /// AC-3.
+    Ac3(AudioRecord),
+    /// Enhanced AC-3.
+    Eac3(AudioRecord),
+}
+
+/// Decoder record of a video codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoRecord {
+    /// The record as ISO-BMFF stores it in the sample entry, without the box header: `avcC`, `hvcC`,
+    /// `av1C` or `vpcC` payload.
+    pub record: Bytes,
+    /// Coded width after cropping, in pixels.
+    pub width: u16,
+    /// Coded height after cropping, in pixels.
+    pub height: u16,
+    /// RFC 6381 name, e.g. `avc1.64001F`.
+    pub rfc6381: String,
+    /// Colour description from the bitstream, where it has one.
+    pub color: Option<crate::Color>,
+}
+
+/// Decoder record of an audio codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioRecord {
+    /// The record as ISO-BMFF stores it: AudioSpecificConfig, `dOps`, `dfLa`, `dac3` or `dec3`
+    /// payload; empty where the codec has none (MP3).
+    pub record: Bytes,
+    /// Output sample rate in Hz, after SBR.
+    pub sample_rate: u32,
+    /// Output channels, after PS.
+    pub channels: u8,
+    /// Samples of the *track's timescale* in each frame: 1,024 for AAC-LC, 2,048 for HE-AAC counted at
+    /// its output rate, 1,152 for MP3, 1,536 for AC-3. `None` where it varies by packet (Opus, FLAC).
+    pub frame_samples: Option<u32>,
+    /// RFC 6381 name, e.g. `mp4a.40.2`.
+    pub rfc6381: String,
+}
+
+impl Codec {
+    /// The RFC 6381 string for CODECS attributes and MIME types.
+    #[must_use]
+    pub fn rfc6381(&self) -> &str {
+        match (self.video(), self.audio()) {
+            (Some(v), _) => &v.rfc6381,
+            (_, Some(a)) => &a.rfc6381,
+            (None, None) => "",
+        }
+    }
+
+    /// The video record, for video codecs.
+    #[must_use]
+    pub const fn video(&self) -> Option<&VideoRecord> {
+        match self {
+            Self::H264(v) | Self::H265(v) | Self::Av1(v) | Self::Vp8(v) | Self::Vp9(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// The audio record, for audio codecs.
+    #[must_use]
+    pub const fn audio(&self) -> Option<&AudioRecord> {
+        match self {
+            Self::Aac(a)
+            | Self::Opus(a)
+            | Self::Flac(a)
+            | Self::Mp3(a)
+            | Self::Ac3(a)
+            | Self::Eac3(a) => Some(a),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! How a publisher's wire clock becomes the show's one timeline.
