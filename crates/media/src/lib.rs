@@ -10,6 +10,8 @@
 //! Know a protocol, a container, a socket, a task or the clock. Times are passed in.
 
 mod frame;
+pub mod nal;
+pub mod obu;
 mod time;
 pub mod timeline;
 mod track;

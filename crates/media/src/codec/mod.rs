@@ -6,6 +6,26 @@
 
 use bytes::Bytes;
 
+mod bits;
+mod error;
+
+pub mod aac;
+pub mod ac3;
+pub mod av1;
+pub mod eac3;
+pub mod flac;
+pub mod h264;
+pub mod h265;
+pub mod mp3;
+pub mod opus;
+pub mod vp8;
+pub mod vp9;
+
+pub use error::CodecError;
+
+use crate::Color;
+use bits::BitReader;
+
 /// A codec with its parameters. Equality means: the same init segment serves both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Codec {
@@ -36,8 +56,8 @@ pub enum Codec {
 /// Decoder record of a video codec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoRecord {
-    /// The record as ISO-BMFF stores it in the sample entry, without the box header: `avcC`, `hvcC`,
-    /// `av1C` or `vpcC` payload.
+    /// The payload of the sample entry's `avcC`, `hvcC`, `av1C` or `vpcC` box: the box is its 8-byte
+    /// header and these bytes (so `vpcC` starts with its version and flags).
     pub record: Bytes,
     /// Coded width after cropping, in pixels.
     pub width: u16,
@@ -46,14 +66,15 @@ pub struct VideoRecord {
     /// RFC 6381 name, e.g. `avc1.64001F`.
     pub rfc6381: String,
     /// Colour description from the bitstream, where it has one.
-    pub color: Option<crate::Color>,
+    pub color: Option<Color>,
 }
 
 /// Decoder record of an audio codec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioRecord {
-    /// The record as ISO-BMFF stores it: AudioSpecificConfig, `dOps`, `dfLa`, `dac3` or `dec3`
-    /// payload; empty where the codec has none (MP3).
+    /// The AudioSpecificConfig for AAC (it goes into the `esds` box); the payload of the `dOps`, `dfLa`,
+    /// `dac3` or `dec3` box otherwise, after its 8-byte header (so `dfLa` starts with its version and
+    /// flags); empty where the codec has none (MP3).
     pub record: Bytes,
     /// Output sample rate in Hz, after SBR.
     pub sample_rate: u32,
@@ -99,4 +120,26 @@ impl Codec {
             _ => None,
         }
     }
+}
+
+/// A width or height that fits the 16 bits of a sample entry.
+fn dimension(record: &'static str, field: &'static str, value: u64) -> Result<u16, CodecError> {
+    match u16::try_from(value) {
+        Ok(pixels) if pixels > 0 => Ok(pixels),
+        _ => Err(CodecError::Invalid { record, field, value }),
+    }
+}
+
+/// The `video_signal_type` of a VUI, which H.264 E.1.1 and H.265 E.2.1 share.
+fn read_video_signal_type(reader: &mut BitReader<'_>) -> Result<Option<Color>, CodecError> {
+    if !reader.flag()? {
+        return Ok(None);
+    }
+    reader.skip(3)?; // video_format
+    let full_range = reader.flag()?;
+    if !reader.flag()? {
+        return Ok(None);
+    }
+    let (primaries, transfer, matrix) = (reader.byte(8)?, reader.byte(8)?, reader.byte(8)?);
+    Ok(Some(Color { primaries, transfer, matrix, full_range }))
 }
