@@ -1,1 +1,0 @@
-//! How a publisher's wire clock becomes the show's one timeline.
