@@ -1,0 +1,69 @@
+// Text from addresses and numbers.
+
+/** A show's page address, read. */
+export interface ShowAddress {
+  /** The creator's handle, without the at sign. */
+  handle: string;
+  /** The path of the multivariant playlist, below the same proxy prefix as the page. */
+  playlist: string;
+}
+
+/** Reads `[/prefix]/live/{handle}`; `null` where the path has no handle. */
+export function showAddress(pathname: string): ShowAddress | null {
+  const path = pathname.replace(/\/+$/, "");
+  const segment = /\/live\/([^/]+)$/.exec(path)?.[1];
+  if (segment === undefined) {
+    return null;
+  }
+  return { handle: decoded(segment), playlist: `${path}/index.m3u8` };
+}
+
+/** The handle a person typed: spaces, a leading at sign or a whole watch address are forgiven. */
+export function typedHandle(text: string): string {
+  return text.trim().replace(/^.*\/live\//, "").replace(/^@/, "").replace(/[/?#].*$/, "");
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+/** `0.9 s`; an en dash where there is nothing to say yet. */
+export function secondsText(seconds: number | null): string {
+  return seconds === null ? "–" : `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+}
+
+/** `3.2 Mbit/s`, `640 kbit/s`; an en dash for nothing. */
+export function bitRateText(bitsPerS: number): string {
+  if (bitsPerS <= 0) {
+    return "–";
+  }
+  const megabits = bitsPerS / 1e6;
+  return megabits >= 1 ? `${megabits.toFixed(1)} Mbit/s` : `${Math.round(bitsPerS / 1e3)} kbit/s`;
+}
+
+/** What a rendition is called in the quality menu: `1080p`, `720p60`, or its bit rate. */
+export function levelText(height: number, frameRate: number, bitsPerS: number): string {
+  if (height <= 0) {
+    return bitRateText(bitsPerS);
+  }
+  return frameRate > 31 ? `${height}p${Math.round(frameRate)}` : `${height}p`;
+}
+
+// Beyond this the two clocks (the server's and this device's) disagree, not the pictures.
+const CLOCK_DOUBT_S = 3;
+
+/**
+ * The latency to show: time of day now minus the time of day of the picture, unless that is
+ * impossible next to the distance from the live edge, which needs no clock but misses the time
+ * that media took to reach the playlist.
+ */
+export function shownLatencyS(dateS: number | null, edgeS: number | null): number | null {
+  if (dateS === null || edgeS === null) {
+    return dateS !== null && dateS >= 0 ? dateS : edgeS;
+  }
+  return dateS < 0 || Math.abs(dateS - edgeS) > CLOCK_DOUBT_S ? edgeS : dateS;
+}
