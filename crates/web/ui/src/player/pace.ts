@@ -11,6 +11,8 @@ export interface Position {
   targetS: number;
   /** Media in hand ahead of the picture shown. */
   bufferedS: number;
+  /** Whether the first picture has only just come. */
+  fresh: boolean;
 }
 
 /** What to do about it. */
@@ -20,8 +22,8 @@ export interface Pace {
   jump: boolean;
 }
 
-// Pitch-corrected speech 8 % faster still sounds natural; a viewer half a second behind is back in
-// about six seconds.
+// Pitch-corrected speech 8 % faster still sounds natural, and a viewer half a second behind is back
+// in six seconds. Watch time is counted for catching up at no more than 1.1.
 const RATE_MAX = 1.08;
 
 // Slower only to keep the last of the buffer from running dry, where 5 % goes unnoticed.
@@ -29,6 +31,10 @@ const RATE_MIN = 0.95;
 
 // At the top rate this takes 50 s to make up; beyond it one visible jump is kinder.
 const JUMP_BEHIND_S = 4;
+
+// Loading the first picture takes most of a second, in which the show went on. A jump right then,
+// within what is loaded already, goes unnoticed.
+const FRESH_JUMP_BEHIND_S = 0.25;
 
 // The live edge is an estimate that moves by some hundredths with each playlist: no chasing those.
 const DEAD_BAND_S = 0.06;
@@ -40,9 +46,10 @@ const RESERVE_S = 0.25;
 const RATE_STEP = 0.02;
 
 /** The pace for a player that follows the live edge. */
-export function paceOf({ latencyS, targetS, bufferedS }: Position): Pace {
+export function paceOf({ latencyS, targetS, bufferedS, fresh }: Position): Pace {
   const behindS = latencyS - targetS;
-  if (behindS > JUMP_BEHIND_S) {
+  const freshJump = fresh && behindS > FRESH_JUMP_BEHIND_S && bufferedS - behindS > RESERVE_S;
+  if (freshJump || behindS > JUMP_BEHIND_S) {
     return { rate: 1, jump: true };
   }
   if (behindS > DEAD_BAND_S && bufferedS > RESERVE_S) {
@@ -55,5 +62,5 @@ export function paceOf({ latencyS, targetS, bufferedS }: Position): Pace {
 }
 
 function stepped(rate: number): number {
-  return Math.round(rate / RATE_STEP) * RATE_STEP;
+  return Number((Math.round(rate / RATE_STEP) * RATE_STEP).toFixed(2));
 }

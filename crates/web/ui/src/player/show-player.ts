@@ -38,6 +38,9 @@ export interface Stats {
 // Often enough for the pace and for a latency that reads as live; cheap enough for a phone.
 const LOOK_EVERY_MS = 250;
 
+// A picture this young may still be moved without anyone noticing.
+const FRESH_FOR_MS = 1000;
+
 // A jump needs a moment to load its picture before it can be judged.
 const JUMPS_APART_MS = 3000;
 
@@ -67,6 +70,7 @@ export class ShowPlayer {
   #errors = { count: 0, fatal: 0, last: "" };
   #userPaused = false;
   #jumpedAtMs = 0;
+  #begunAtMs = 0;
   // Failures in a row without a picture in between: the next search waits the longer.
   #fruitless = 0;
   #timer = 0;
@@ -294,6 +298,7 @@ export class ShowPlayer {
       this.#frames.read(quality.totalVideoFrames, quality.droppedVideoFrames);
     }
     const begun = this.#engine !== null && video.played.length > 0;
+    this.#begunAtMs = begun ? this.#begunAtMs || nowMs : 0;
     facts.seen ||= begun;
     this.#fruitless = begun ? 0 : this.#fruitless;
     facts.encoderAway = this.#figures?.encoderAway ?? false;
@@ -312,8 +317,12 @@ export class ShowPlayer {
     if (this.#video.paused || complete || edgeLatencyS == null || targetLatencyS == null) {
       return;
     }
-    const bufferedS = this.#bufferedS();
-    const pace = paceOf({ latencyS: edgeLatencyS, targetS: targetLatencyS, bufferedS });
+    const pace = paceOf({
+      latencyS: edgeLatencyS,
+      targetS: targetLatencyS,
+      bufferedS: this.#bufferedS(),
+      fresh: nowMs - this.#begunAtMs < FRESH_FOR_MS,
+    });
     if (pace.jump && nowMs - this.#jumpedAtMs > JUMPS_APART_MS) {
       this.jumpToLive();
     }

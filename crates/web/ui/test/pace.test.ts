@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { paceOf, type Position } from "../src/player/pace.ts";
+
+const settled: Position = { latencyS: 0.75, targetS: 0.75, bufferedS: 0.6, fresh: false };
+
+test("at the wanted distance the speed is exactly one", () => {
+  assert.deepEqual(paceOf(settled), { rate: 1, jump: false });
+  assert.equal(paceOf({ ...settled, latencyS: 0.79 }).rate, 1);
+  assert.equal(paceOf({ ...settled, latencyS: 0.71 }).rate, 1);
+});
+
+test("half a second behind is made up within ten seconds, with less than a second buffered", () => {
+  let latencyS = 1.25;
+  let elapsedS = 0;
+  while (latencyS > 0.75 + 0.1 && elapsedS < 60) {
+    const { rate, jump } = paceOf({ ...settled, latencyS, bufferedS: latencyS - 0.2 });
+    assert.equal(jump, false);
+    latencyS -= (rate - 1) * 0.25;
+    elapsedS += 0.25;
+  }
+  assert.ok(elapsedS <= 10, `took ${elapsedS} s`);
+});
+
+test("speeds stay where speech sounds natural and watch time counts", () => {
+  for (let latencyS = 0; latencyS < 5; latencyS += 0.01) {
+    for (const bufferedS of [0, 0.1, 0.3, 1, 4]) {
+      const { rate } = paceOf({ ...settled, latencyS, bufferedS });
+      assert.ok(rate >= 0.95 && rate <= 1.1, `${rate} at ${latencyS}`);
+    }
+  }
+});
+
+test("the last part in hand is not spent on catching up", () => {
+  assert.equal(paceOf({ ...settled, latencyS: 1.5, bufferedS: 0.2 }).rate, 1);
+});
+
+test("too close to the edge with nothing in hand slows down", () => {
+  assert.ok(paceOf({ ...settled, latencyS: 0.4, bufferedS: 0.1 }).rate < 1);
+  assert.equal(paceOf({ ...settled, latencyS: 0.4, bufferedS: 0.4 }).rate, 1);
+});
+
+test("far behind jumps instead", () => {
+  assert.deepEqual(paceOf({ ...settled, latencyS: 9, bufferedS: 8 }), { rate: 1, jump: true });
+});
+
+test("a fresh picture jumps within what is loaded, and only then", () => {
+  const late: Position = { ...settled, latencyS: 1.6, bufferedS: 1.4, fresh: true };
+  assert.equal(paceOf(late).jump, true);
+  assert.equal(paceOf({ ...late, fresh: false }).jump, false);
+  assert.equal(paceOf({ ...late, bufferedS: 0.9 }).jump, false, "not loaded yet");
+});
