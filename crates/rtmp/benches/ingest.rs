@@ -1,0 +1,4 @@
+//! Costs of ingest.
+fn main() {
+    divan::main();
+}

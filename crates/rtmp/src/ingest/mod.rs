@@ -1,0 +1,254 @@
+//! Media messages become tracks and frames.
+
+mod audio;
+mod clock;
+mod metadata;
+mod video;
+
+use std::collections::VecDeque;
+
+use tally_media::codec::CodecError;
+use tally_media::nal::NalError;
+use tally_media::obu::ObuError;
+
+use crate::amf::{self, AmfError, Encoding};
+use crate::chunk::Message;
+use crate::flv::{AudioBody, FlvError, Refused, Tags, VideoBody};
+use crate::{Error, Event, Limits, message_type};
+use audio::AudioTrack;
+use clock::Clock;
+use video::VideoTrack;
+
+/// How many damaged bodies are told one by one.
+const DAMAGED_TOLD_MAX: u64 = 8;
+/// A damaged body weighs as much as this many good ones.
+const DAMAGE_WEIGHT: u32 = 16;
+
+/// What is wrong with a media message. Costs the message, not the session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum BodyError {
+    #[error(transparent)]
+    Flv(#[from] FlvError),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Nal(#[from] NalError),
+    #[error(transparent)]
+    Obu(#[from] ObuError),
+    #[error(transparent)]
+    Amf(#[from] AmfError),
+    #[error("an aggregate message inside an aggregate message")]
+    NestedAggregate,
+}
+
+/// Media messages in, events out. Lives as long as the session; [`Ingest::restart`] between
+/// publishes.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    limits: Limits,
+    clock: Clock,
+    video: Vec<VideoTrack>,
+    audio: Vec<AudioTrack>,
+    /// Whether it was told that there are more tracks than are taken.
+    too_many_told: bool,
+    damaged: u64,
+    /// A leaky bucket: see [`Limits::damaged_bodies_max`].
+    damage: u32,
+}
+
+impl Ingest {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            clock: Clock::default(),
+            video: Vec::new(),
+            audio: Vec::new(),
+            too_many_told: false,
+            damaged: 0,
+            damage: 0,
+        }
+    }
+
+    /// Forgets tracks and time: another publish begins.
+    pub(crate) fn restart(&mut self) {
+        self.clock = Clock::default();
+        self.video.clear();
+        self.audio.clear();
+        self.too_many_told = false;
+    }
+
+    /// How many messages were damaged in the session.
+    pub(crate) const fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// [`Error::Garbage`] when too many were damaged lately.
+    pub(crate) fn handle(
+        &mut self,
+        message: &Message,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Error> {
+        if message.type_id != message_type::AGGREGATE {
+            let result = self.body(message, events);
+            return self.judge(result, events);
+        }
+        for tag in Tags::new(message) {
+            let result = match tag {
+                Ok(tag) if tag.type_id == message_type::AGGREGATE => {
+                    Err(BodyError::NestedAggregate)
+                }
+                Ok(tag) => self.body(&tag, events),
+                Err(error) => Err(error.into()),
+            };
+            self.judge(result, events)?;
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        result: Result<(), BodyError>,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Error> {
+        let Err(error) = result else {
+            self.damage = self.damage.saturating_sub(1);
+            return Ok(());
+        };
+        self.damaged += 1;
+        self.damage = self.damage.saturating_add(DAMAGE_WEIGHT);
+        if self.damaged <= DAMAGED_TOLD_MAX {
+            events.push_back(Event::Damaged { what: error.to_string() });
+        }
+        if self.damage > self.limits.damaged_bodies_max.saturating_mul(DAMAGE_WEIGHT) {
+            return Err(Error::Garbage { count: self.damaged, last: error.to_string() });
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, message: &Message, events: &mut VecDeque<Event>) -> Result<(), BodyError> {
+        if message.payload.is_empty() {
+            // A "silence message" (Enhanced RTMP, AudioPacketType), and what some encoders send
+            // before they are ready.
+            return Ok(());
+        }
+        match message.type_id {
+            message_type::VIDEO => self.video(message, events),
+            message_type::AUDIO => self.audio(message, events),
+            message_type::DATA_AMF0 => self.data(message, Encoding::Amf0, events),
+            message_type::DATA_AMF3 => self.data(message, Encoding::Amf3, events),
+            _ => Ok(()),
+        }
+    }
+
+    fn video(&mut self, message: &Message, events: &mut VecDeque<Event>) -> Result<(), BodyError> {
+        let body = VideoBody::parse(message.payload.clone())?;
+        let time_ns = self.clock.nanos(message.timestamp_ms, body.nano_offset());
+        for packet in body {
+            let packet = packet?;
+            match slot(&mut self.video, packet.track, self.limits.tracks_max, VideoTrack::new) {
+                Some(track) => track.handle(packet, time_ns, events)?,
+                None => self.too_many_tracks("video", events),
+            }
+        }
+        Ok(())
+    }
+
+    fn audio(&mut self, message: &Message, events: &mut VecDeque<Event>) -> Result<(), BodyError> {
+        let body = AudioBody::parse(message.payload.clone())?;
+        let time_ns = self.clock.nanos(message.timestamp_ms, body.nano_offset());
+        for packet in body {
+            let packet = packet?;
+            match slot(&mut self.audio, packet.track, self.limits.tracks_max, AudioTrack::new) {
+                Some(track) => track.handle(packet, time_ns, events)?,
+                None => self.too_many_tracks("audio", events),
+            }
+        }
+        Ok(())
+    }
+
+    fn data(
+        &mut self,
+        message: &Message,
+        encoding: Encoding,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), BodyError> {
+        let values = amf::read_all(&message.payload, encoding)?;
+        if let Some(metadata) = metadata::read(&values) {
+            events.push_back(Event::Metadata(metadata));
+        }
+        Ok(())
+    }
+
+    fn too_many_tracks(&mut self, medium: &str, events: &mut VecDeque<Event>) {
+        if !self.too_many_told {
+            self.too_many_told = true;
+            let what = format!("more than {} {medium} tracks", self.limits.tracks_max);
+            events.push_back(Event::Unsupported { what });
+        }
+    }
+}
+
+/// A track that knows its number.
+trait Numbered {
+    fn number(&self) -> u8;
+}
+
+/// The track with this number, made if there is room for it.
+fn slot<T: Numbered>(
+    tracks: &mut Vec<T>,
+    number: u8,
+    max: usize,
+    new: impl FnOnce(u8) -> T,
+) -> Option<&mut T> {
+    if let Some(index) = tracks.iter().position(|track| track.number() == number) {
+        return tracks.get_mut(index);
+    }
+    if tracks.len() >= max {
+        return None;
+    }
+    tracks.push(new(number));
+    tracks.last_mut()
+}
+
+/// Tells once per track and codec that it is not carried.
+#[derive(Debug, Default)]
+struct Refusals {
+    told: Option<String>,
+}
+
+impl Refusals {
+    fn tell(&mut self, what: String, events: &mut VecDeque<Event>) {
+        if self.told.as_ref() != Some(&what) {
+            events.push_back(Event::Unsupported { what: what.clone() });
+            self.told = Some(what);
+        }
+    }
+
+    fn codec(&mut self, medium: &str, track: u8, codec: Refused, events: &mut VecDeque<Event>) {
+        self.tell(format!("{codec} on {medium} track {track}"), events);
+    }
+
+    /// Turns "not supported" of a codec record into an event; other errors are damage.
+    fn record<T>(
+        &mut self,
+        medium: &str,
+        track: u8,
+        result: Result<T, CodecError>,
+        events: &mut VecDeque<Event>,
+    ) -> Result<Option<T>, CodecError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(CodecError::Unsupported { what }) => {
+                self.tell(format!("{what} on {medium} track {track}"), events);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

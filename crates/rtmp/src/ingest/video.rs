@@ -1,0 +1,247 @@
+//! One video track: decoder records, colour, frames.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tally_media::codec::{CodecError, av1, h264, h265, vp8, vp9};
+use tally_media::{Codec, Color, Frame, Timescale, Timestamp, Track, TrackId, nal, obu};
+
+use super::{BodyError, Numbered, Refusals, clock};
+use crate::Event;
+use crate::amf::{self, Encoding, Value};
+use crate::flv::{Content, Packet, VideoCodec};
+
+/// One video track of a publish.
+#[derive(Debug)]
+pub(super) struct VideoTrack {
+    number: u8,
+    /// What the last sequence start said, byte for byte.
+    header: Option<(VideoCodec, Bytes)>,
+    /// The decoder record, once it is known.
+    codec: Option<Codec>,
+    color: Option<Color>,
+    /// What the caller knows. Compared when `dirty`.
+    announced: Option<Track>,
+    dirty: bool,
+    refusals: Refusals,
+}
+
+impl Numbered for VideoTrack {
+    fn number(&self) -> u8 {
+        self.number
+    }
+}
+
+impl VideoTrack {
+    pub(super) fn new(number: u8) -> Self {
+        Self {
+            number,
+            header: None,
+            codec: None,
+            color: None,
+            announced: None,
+            dirty: false,
+            refusals: Refusals::default(),
+        }
+    }
+
+    pub(super) fn handle(
+        &mut self,
+        packet: Packet<VideoCodec>,
+        time_ns: i64,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), BodyError> {
+        let kind = packet.codec;
+        if let VideoCodec::Refused(codec) = kind {
+            self.refusals.codec("video", self.number, codec, events);
+            return Ok(());
+        }
+        match packet.content {
+            Content::SequenceStart(record) => self.start(kind, record, events)?,
+            Content::Frame { composition_ms, keyframe, payload } => {
+                if payload.is_empty() {
+                    return Ok(());
+                }
+                if !self.ready(kind, keyframe, &payload, events)? {
+                    return Ok(());
+                }
+                let frame = self.frame(payload, time_ns, composition_ms)?;
+                self.announce(events);
+                events.push_back(Event::Frame { track: TrackId::Video(self.number), frame });
+            }
+            Content::SequenceEnd => self.end(events),
+            Content::Metadata(values) => self.metadata(&values)?,
+            Content::Ignored => {}
+        }
+        Ok(())
+    }
+
+    /// A decoder record. The same one again, as many encoders send it at each key frame, changes
+    /// nothing.
+    fn start(
+        &mut self,
+        kind: VideoCodec,
+        record: Bytes,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), BodyError> {
+        let header = (kind, record);
+        if self.header.as_ref() == Some(&header) || header.1.is_empty() {
+            return Ok(());
+        }
+        // Frames that follow need the new record, whether it is good or not.
+        self.codec = None;
+        let parsed = match kind {
+            VideoCodec::H264 => h264::from_avcc(header.1.clone()),
+            VideoCodec::H265 => h265::from_hvcc(header.1.clone()),
+            VideoCodec::Av1 => match av1::from_av1c(header.1.clone()) {
+                // The sequence header comes with the first key frame.
+                Err(CodecError::Missing { .. }) => {
+                    self.header = Some(header);
+                    return Ok(());
+                }
+                parsed => parsed,
+            },
+            // Their records do not tell the size: the first key frame does.
+            VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Refused(_) => {
+                self.header = Some(header);
+                return Ok(());
+            }
+        };
+        self.codec = self.refusals.record("video", self.number, parsed, events)?;
+        self.header = Some(header);
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Whether the decoder record of a frame is known, which for some codecs a key frame brings.
+    fn ready(
+        &mut self,
+        kind: VideoCodec,
+        keyframe: bool,
+        payload: &Bytes,
+        events: &mut VecDeque<Event>,
+    ) -> Result<bool, BodyError> {
+        if self.codec.as_ref().is_some_and(|codec| is_kind(codec, kind)) {
+            return Ok(true);
+        }
+        if !keyframe {
+            return Ok(false);
+        }
+        let record = match &self.header {
+            Some((header_kind, record)) if *header_kind == kind => Some(record.clone()),
+            _ => None,
+        };
+        let parsed = match kind {
+            VideoCodec::Av1 => match obu::sequence_header(payload)? {
+                Some(header) => av1::from_sequence_header(header),
+                None => return Ok(false),
+            },
+            VideoCodec::Vp8 => vp8::from_keyframe(record, payload),
+            VideoCodec::Vp9 => match record {
+                Some(record) => vp9::from_vpcc(record, payload),
+                None => vp9::from_keyframe(payload),
+            },
+            VideoCodec::H264 | VideoCodec::H265 | VideoCodec::Refused(_) => return Ok(false),
+        };
+        self.codec = self.refusals.record("video", self.number, parsed, events)?;
+        self.dirty = true;
+        Ok(self.codec.is_some())
+    }
+
+    fn frame(
+        &self,
+        payload: Bytes,
+        time_ns: i64,
+        composition_ms: i32,
+    ) -> Result<Frame, BodyError> {
+        let Some(codec) = &self.codec else { unreachable!("`ready` said that it is known") };
+        // The tag header's key frame flag is not trusted: some encoders set it on every I picture.
+        let (payload, keyframe) = match codec {
+            Codec::Av1(_) => {
+                let keyframe = obu::is_keyframe(&payload)?;
+                (obu::without_temporal_delimiters(payload)?, keyframe)
+            }
+            Codec::Vp8(_) => {
+                let keyframe = vp8::is_keyframe(&payload);
+                (payload, keyframe)
+            }
+            Codec::Vp9(_) => {
+                let keyframe = vp9::is_keyframe(&payload);
+                (payload, keyframe)
+            }
+            _ => {
+                let keyframe = nal::random_access(codec, &payload)?.is_keyframe(codec);
+                (payload, keyframe)
+            }
+        };
+        let dts = Timestamp::new(time_ns, Timescale::NANOS);
+        let pts = dts.offset(clock::nanos(composition_ms));
+        Ok(Frame { dts, pts, duration_ticks: None, keyframe, payload })
+    }
+
+    /// Tells the track if it is new or changed. Only with a frame, so that record and colour, which
+    /// come one after the other, make one change.
+    fn announce(&mut self, events: &mut VecDeque<Event>) {
+        let Some(codec) = self.codec.as_ref().filter(|_| self.dirty) else { return };
+        self.dirty = false;
+        let track = Track {
+            id: TrackId::Video(self.number),
+            codec: codec.clone(),
+            timescale: Timescale::VIDEO,
+            language: None,
+            color: self.color,
+        };
+        if self.announced.as_ref() != Some(&track) {
+            events.push_back(Event::Track(track.clone()));
+            self.announced = Some(track);
+        }
+    }
+
+    fn end(&mut self, events: &mut VecDeque<Event>) {
+        self.header = None;
+        self.codec = None;
+        if self.announced.take().is_some() {
+            events.push_back(Event::TrackEnded(TrackId::Video(self.number)));
+        }
+    }
+
+    /// `colorInfo` for the frames that follow (Enhanced RTMP, "Metadata Frame"). Anything but an
+    /// object takes it back.
+    fn metadata(&mut self, values: &[u8]) -> Result<(), BodyError> {
+        let values = amf::read_all(values, Encoding::Amf0)?;
+        let pair = values.chunks(2).find(|pair| pair[0].as_text() == Some("colorInfo"));
+        if let Some([_, info]) = pair {
+            let color = info.property("colorConfig").and_then(color);
+            self.dirty |= color != self.color;
+            self.color = color;
+        }
+        Ok(())
+    }
+}
+
+/// The code points of a `colorConfig`; `None` unless all three are there.
+fn color(config: &Value) -> Option<Color> {
+    let code = |name| {
+        let number = config.property(name)?.as_number()?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+        (0.0..=255.0).contains(&number).then_some(number as u8)
+    };
+    Some(Color {
+        primaries: code("colorPrimaries")?,
+        transfer: code("transferCharacteristics")?,
+        matrix: code("matrixCoefficients")?,
+        // colorInfo has no field for it; encoders that send HDR metadata use the video range.
+        full_range: false,
+    })
+}
+
+const fn is_kind(codec: &Codec, kind: VideoCodec) -> bool {
+    matches!(
+        (codec, kind),
+        (Codec::H264(_), VideoCodec::H264)
+            | (Codec::H265(_), VideoCodec::H265)
+            | (Codec::Av1(_), VideoCodec::Av1)
+            | (Codec::Vp8(_), VideoCodec::Vp8)
+            | (Codec::Vp9(_), VideoCodec::Vp9)
+    )
+}
