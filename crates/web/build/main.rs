@@ -2,8 +2,9 @@
 //! `src/embed.rs` includes.
 //!
 //! The source tree is never written to, but for `ui/node_modules`. Without Node (or with
-//! `TALLY_WEB_SKIP=1`, for those who work on the server alone) the pages of `fallback/` are embedded
-//! instead; they say why. `TALLY_WEB_REQUIRE=1` turns that into an error, for CI and releases.
+//! `TALLY_WEB_SKIP=1`, for those who work on the server alone) the pages of `fallback/` are
+//! embedded instead; they say why. `TALLY_WEB_REQUIRE=1` turns that into an error, for CI and
+//! releases.
 
 #![expect(clippy::print_stdout, reason = "printing is how a build script talks to Cargo")]
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { paceOf, type Position } from "../src/player/pace.ts";
+import { Caution, paceOf, type Position } from "../src/player/pace.ts";
 
 const settled: Position = { latencyS: 0.75, targetS: 0.75, bufferedS: 0.6, fresh: false };
 
@@ -49,4 +49,27 @@ test("a fresh picture jumps within what is loaded, and only then", () => {
   assert.equal(paceOf(late).jump, true);
   assert.equal(paceOf({ ...late, fresh: false }).jump, false);
   assert.equal(paceOf({ ...late, bufferedS: 0.9 }).jump, false, "not loaded yet");
+});
+
+test("each stall adds a part's distance, up to a bound, and quiet minutes give it back", () => {
+  const caution = new Caution();
+  assert.equal(caution.extraS(0), 0);
+  caution.stalled(1000);
+  assert.equal(caution.extraS(1000), 0.25);
+  caution.stalled(2000);
+  assert.equal(caution.extraS(61_000), 0.5);
+  assert.equal(caution.extraS(62_000), 0.25);
+  assert.equal(caution.extraS(900_000), 0);
+  for (let stall = 0; stall < 100; stall += 1) {
+    caution.stalled(1_000_000 + stall);
+  }
+  assert.equal(caution.extraS(1_000_100), 2);
+});
+
+test("steps given back stay given back when it stalls again", () => {
+  const caution = new Caution();
+  caution.stalled(0);
+  caution.stalled(0);
+  caution.stalled(70_000);
+  assert.equal(caution.extraS(70_000), 0.5);
 });

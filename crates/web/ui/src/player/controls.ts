@@ -36,7 +36,7 @@ export class Controls {
   show(stats: Stats): void {
     const { play, goLive, quality } = this.#parts;
     play.setAttribute("aria-label", stats.paused ? "Play" : "Pause");
-    const behindMs = (stats.edgeLatencyMs ?? 0) - (stats.targetLatencyMs ?? 0);
+    const behindMs = (stats.edgeLatencyMs ?? 0) - (stats.targetLatencyMs ?? NATIVE_DISTANCE_MS);
     goLive.classList.toggle("wanted", stats.paused || behindMs > GO_LIVE_OFFERED_BEHIND_MS);
     if (this.#levelsShown !== this.#player.levels) {
       this.#levelsShown = this.#player.levels;
@@ -75,7 +75,8 @@ export class Controls {
       }
     });
     stage.addEventListener("dblclick", (event) => {
-      if (event.target instanceof Element && event.target.closest("button, select, input") === null) {
+      const target = event.target as Element;
+      if (target.closest("button, select, input") === null) {
         this.#toggleFullscreen();
       }
     });
@@ -182,6 +183,9 @@ export class Controls {
 
 // Offered once the pace keeper would take noticeably long to make it up.
 const GO_LIVE_OFFERED_BEHIND_MS = 1500;
+
+// Browsers' own players do not tell; three segments of 2 s is where they begin.
+const NATIVE_DISTANCE_MS = 6000;
 
 function fillQuality(quality: HTMLSelectElement, levels: Level[]): void {
   quality.replaceChildren(new Option("Auto", "-1"));

@@ -60,7 +60,9 @@ export class TallyPlayer extends HTMLElement {
     setText(this.#parts.title, message.title);
     setText(this.#parts.text, message.text);
     this.#parts.retry.hidden = !message.retry;
-    setText(this.#parts.latency, latencyText(stats));
+    const latency = latencyText(stats);
+    setText(this.#parts.seconds, latency);
+    this.#parts.latency.hidden = latency === "";
     const announcement = announcementOf(stats.state, message, this.#name());
     if (announcement !== this.#announced) {
       this.#announced = announcement;
@@ -99,7 +101,7 @@ function latencyText(stats: Stats): string {
   if (stats.state !== "live" || stats.paused || stats.latencyMs === null) {
     return "";
   }
-  return `${secondsText(stats.latencyMs / 1000)} behind`;
+  return secondsText(stats.latencyMs / 1000);
 }
 
 function initialOf(name: string): string {

@@ -11,7 +11,12 @@ import { BitRateMeter } from "./meters.ts";
 import type { Failure } from "./recovery.ts";
 
 // Quick first, then backing off. After the last one the player asks the server from the start.
-const RETRY: RetryConfig = { maxNumRetry: 4, retryDelayMs: 250, maxRetryDelayMs: 2000, backoff: "exponential" };
+const RETRY: RetryConfig = {
+  maxNumRetry: 4,
+  retryDelayMs: 250,
+  maxRetryDelayMs: 2000,
+  backoff: "exponential",
+};
 
 // A blocking playlist request is answered with the next part, so normally within one part
 // (250 ms); the server gives up after three target durations (rule D6, 6 s by default).
@@ -37,9 +42,9 @@ const SETTINGS: Partial<HlsConfig> = {
   enableWorker: false,
   // Our own pace keeper does this; see pace.ts.
   maxLiveSyncPlaybackRate: 1,
-  // The distance from the live edge is PART-HOLD-BACK; each stall adds one default part to it
-  // instead of a whole second.
-  liveSyncOnStallIncrease: 0.25,
+  // The distance from the live edge is PART-HOLD-BACK. A stall adds to it for a while (caution in
+  // pace.ts); hls.js would add a whole second for good.
+  liveSyncOnStallIncrease: 0,
   // A live viewer goes back by seconds at most: give the memory of a phone back early.
   backBufferLength: 12,
   maxBufferLength: 12,
@@ -147,7 +152,6 @@ function newestIsGap(details: LevelDetails): boolean {
 }
 
 function failureOf(data: ErrorData): Failure {
-  const status = data.response?.code;
-  const text = [data.type, data.details, status, data.reason ?? data.error.message];
-  return { type: data.type, details: data.details, text: text.filter((part) => part).join(" · ") };
+  const text = [data.type, data.details, data.response?.code].filter((part) => part);
+  return { type: data.type, details: data.details, text: text.join(" · ") };
 }

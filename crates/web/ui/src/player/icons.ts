@@ -19,5 +19,6 @@ export type Icon = keyof typeof PATHS;
 
 /** The markup of an icon; the button around it carries the words. */
 export function icon(name: Icon): string {
-  return `<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${PATHS[name]}"/></svg>`;
+  const path = `<path d="${PATHS[name]}"/>`;
+  return `<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">${path}</svg>`;
 }

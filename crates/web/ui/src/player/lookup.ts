@@ -7,7 +7,7 @@ export type Answer =
   | { kind: "none"; reason: Reason } // nothing to play now: ask again
   | { kind: "refused" }; // asking again will not help
 
-// A playlist that lists a few renditions comes at once; a server that takes this long is in trouble.
+// A playlist that lists a few renditions comes at once; a server this slow is in trouble.
 const ANSWER_WITHIN_MS = 8000;
 
 const FIRST_PAUSE_MS = 1000;
@@ -57,7 +57,7 @@ export function showIn(playlist: string): string {
   return first.split("/").at(-3) ?? first;
 }
 
-/** How long to wait before asking for the `attempt`th time again (0 is the first); `random` in 0..1. */
+/** How long to wait after the `attempt`th answer (0 is the first); `random` is in 0..1. */
 export function pauseMs(attempt: number, hidden: boolean, random: number): number {
   const longest = hidden ? PAUSE_HIDDEN_MAX_MS : PAUSE_MAX_MS;
   const wanted = Math.min(longest, FIRST_PAUSE_MS * PAUSE_GROWTH ** attempt);

@@ -1,6 +1,6 @@
 // Small counters over what the browser and hls.js report.
 
-/** Decoded and dropped frames since the page opened; a browser counts from zero at each new source. */
+/** Frames since the page opened; a browser counts from zero at each new source. */
 export class FrameMeter {
   #before = { total: 0, dropped: 0 };
   #now = { total: 0, dropped: 0 };

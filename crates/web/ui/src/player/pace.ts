@@ -29,8 +29,8 @@ const RATE_MAX = 1.08;
 // Slower only to keep the last of the buffer from running dry, where 5 % goes unnoticed.
 const RATE_MIN = 0.95;
 
-// At the top rate this takes 50 s to make up; beyond it one visible jump is kinder.
-const JUMP_BEHIND_S = 4;
+// At the top rate this takes half a minute to make up; beyond it one visible jump is kinder.
+const JUMP_BEHIND_S = 2.5;
 
 // Loading the first picture takes most of a second, in which the show went on. A jump right then,
 // within what is loaded already, goes unnoticed.
@@ -63,4 +63,31 @@ export function paceOf({ latencyS, targetS, bufferedS, fresh }: Position): Pace 
 
 function stepped(rate: number): number {
   return Number((Math.round(rate / RATE_STEP) * RATE_STEP).toFixed(2));
+}
+
+// One default part more distance per stall: the smallest step that absorbs a late part.
+const CAUTION_STEP_S = 0.25;
+
+// With this much more even a bad mobile network is smooth; farther away is no conversation.
+const CAUTION_MAX_S = 2;
+
+// A minute without a stall earns one step back.
+const CAUTION_EASES_EVERY_MS = 60_000;
+
+/** Extra distance from the live edge for a connection that has stalled, given back over time. */
+export class Caution {
+  #extraS = 0;
+  #changedMs = 0;
+
+  /** Notes a stall at `nowMs` of a clock that only goes forward. */
+  stalled(nowMs: number): void {
+    this.#extraS = Math.min(CAUTION_MAX_S, this.extraS(nowMs) + CAUTION_STEP_S);
+    this.#changedMs = nowMs;
+  }
+
+  /** The extra distance now, in seconds. */
+  extraS(nowMs: number): number {
+    const steps = Math.floor((nowMs - this.#changedMs) / CAUTION_EASES_EVERY_MS);
+    return Math.max(0, this.#extraS - steps * CAUTION_STEP_S);
+  }
 }

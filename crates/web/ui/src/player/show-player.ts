@@ -5,7 +5,7 @@ import { shownLatencyS } from "./format.ts";
 import { type Answer, askForShow, pauseMs } from "./lookup.ts";
 import { FrameMeter, StallMeter } from "./meters.ts";
 import * as native from "./native-engine.ts";
-import { paceOf } from "./pace.ts";
+import { Caution, paceOf } from "./pace.ts";
 import { type Failure, Recovery } from "./recovery.ts";
 import { type Facts, type Reason, type State, stateOf } from "./state.ts";
 
@@ -55,6 +55,7 @@ export class ShowPlayer {
   readonly #preferNative: boolean;
   readonly #frames = new FrameMeter();
   readonly #stalls = new StallMeter();
+  readonly #caution = new Caution();
   readonly #facts: Facts = {
     phase: "asking",
     reason: "",
@@ -146,7 +147,7 @@ export class ShowPlayer {
       paused: video.paused,
       latencyMs: milliseconds(this.#facts.seen ? shownLatencyS(dateS, edgeS) : null),
       edgeLatencyMs: milliseconds(edgeS),
-      targetLatencyMs: milliseconds(figures?.targetLatencyS ?? null),
+      targetLatencyMs: milliseconds(this.#targetLatencyS()),
       bufferedMs: Math.round(this.#bufferedS() * 1000),
       rate: video.playbackRate,
       width: video.videoWidth,
@@ -302,7 +303,11 @@ export class ShowPlayer {
     facts.seen ||= begun;
     this.#fruitless = begun ? 0 : this.#fruitless;
     facts.encoderAway = this.#figures?.encoderAway ?? false;
+    const stallsBefore = this.#stalls.count;
     facts.stalledMs = this.#stalls.look(video.currentTime, begun && !video.paused, nowMs);
+    if (this.#stalls.count > stallsBefore && !facts.encoderAway) {
+      this.#caution.stalled(nowMs);
+    }
     const over = this.#figures?.complete === true && begun;
     if (over && (video.ended || facts.stalledMs > LOOK_EVERY_MS)) {
       this.#end();
@@ -313,8 +318,9 @@ export class ShowPlayer {
   }
 
   #keepPace(nowMs: number): void {
-    const { edgeLatencyS, targetLatencyS, complete } = this.#figures ?? {};
-    if (this.#video.paused || complete || edgeLatencyS == null || targetLatencyS == null) {
+    const { edgeLatencyS, complete } = this.#figures ?? {};
+    const targetLatencyS = this.#targetLatencyS();
+    if (this.#video.paused || complete || edgeLatencyS == null || targetLatencyS === null) {
       return;
     }
     const pace = paceOf({
@@ -329,6 +335,11 @@ export class ShowPlayer {
     if (this.#video.playbackRate !== pace.rate) {
       this.#video.playbackRate = pace.rate;
     }
+  }
+
+  #targetLatencyS(): number | null {
+    const wantedS = this.#figures?.targetLatencyS ?? null;
+    return wantedS === null ? null : wantedS + this.#caution.extraS(performance.now());
   }
 
   #bufferedS(): number {

@@ -25,10 +25,11 @@ export function showStatistics(panel: HTMLElement, stats: Stats): void {
 
 function rowsOf(stats: Stats): [string, string][] {
   const seconds = (ms: number | null) => secondsText(ms === null ? null : ms / 1000);
+  const wanted = preciseText(stats.targetLatencyMs);
   const size = stats.width > 0 ? `${stats.width} × ${stats.height}` : "–";
   return [
     ["Latency", preciseText(stats.latencyMs)],
-    ["To live edge", `${preciseText(stats.edgeLatencyMs)} (wanted ${preciseText(stats.targetLatencyMs)})`],
+    ["To live edge", `${preciseText(stats.edgeLatencyMs)} (wanted ${wanted})`],
     ["Buffer", seconds(stats.bufferedMs)],
     ["Speed", `${stats.rate.toFixed(2)}×`],
     ["Picture", size],

@@ -14,7 +14,8 @@ const MARKUP = `
   </div>
   <div class="top">
     <span class="badge"><span class="dot"></span>LIVE</span>
-    <span class="latency" title="How far this picture is behind the moment itself"></span>
+    <span class="latency" title="How far this picture is behind the moment itself"><span
+      class="seconds"></span><span class="behind"> behind</span></span>
   </div>
   <button class="big-play" type="button" aria-label="Play">${icon("play")}</button>
   <button class="tap-for-sound pill" type="button">${icon("muted")}Tap for sound</button>
@@ -43,6 +44,7 @@ export interface Parts {
   text: HTMLElement;
   retry: HTMLButtonElement;
   latency: HTMLElement;
+  seconds: HTMLElement;
   bigPlay: HTMLButtonElement;
   tapForSound: HTMLButtonElement;
   statistics: HTMLElement;
@@ -74,6 +76,7 @@ export function build(host: HTMLElement): Parts {
     text: part(".text"),
     retry: part(".retry"),
     latency: part(".latency"),
+    seconds: part(".seconds"),
     bigPlay: part(".big-play"),
     tapForSound: part(".tap-for-sound"),
     statistics: part(".statistics"),

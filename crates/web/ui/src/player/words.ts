@@ -71,11 +71,10 @@ function failed(reason: Reason, name: string, codecs: string): Message {
   switch (reason) {
     case "refused":
       return ask("This show is not open to everyone", `Ask ${name} for a link that lets you in.`);
-    case "codec":
-      return ask(
-        "This browser can’t play the show’s video format",
-        codecs === "" ? "Another browser may play it." : `It is sent as ${codecs}. Try another browser.`,
-      );
+    case "codec": {
+      const sentAs = codecs === "" ? "" : `It is sent as ${codecs}. `;
+      return ask("This browser can’t play the show’s video format", `${sentAs}Try another browser.`);
+    }
     case "unsupported":
       return ask("This browser can’t play live video", "Update it, or try another browser.");
     default:
