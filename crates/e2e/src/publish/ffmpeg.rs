@@ -1,0 +1,114 @@
+//! ffmpeg as an encoder: Debian's 5.1, and 9 with Enhanced RTMP.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Publisher;
+use crate::tools::{self, Missing};
+
+/// What is sent.
+#[derive(Debug, Clone)]
+pub struct Show {
+    /// Pictures a second, as ffmpeg takes it: `30` or `30000/1001`.
+    pub rate: &'static str,
+    /// Pictures from one keyframe to the next.
+    pub keyframe_interval: u32,
+    /// Options of the video encoder.
+    pub video: &'static [&'static str],
+    /// Options of the audio encoder; none for a show without sound.
+    pub audio: Option<&'static [&'static str]>,
+    /// Sizes of the pictures, one track each.
+    pub sizes: &'static [&'static str],
+}
+
+/// H.264 without B-frames, as low-latency encoders make it.
+pub const H264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"];
+/// H.264 with B-frames, as most encoders make it by default.
+pub const H264_B_FRAMES: &[&str] = &["-c:v", "libx264", "-preset", "veryfast", "-bf", "2"];
+/// H.265.
+pub const HEVC: &[&str] = &[
+    "-c:v",
+    "libx265",
+    "-preset",
+    "ultrafast",
+    "-tune",
+    "zerolatency",
+    "-x265-params",
+    "log-level=error",
+];
+/// AV1.
+pub const AV1: &[&str] =
+    &["-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:lookahead=0"];
+/// VP9.
+pub const VP9: &[&str] = &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"];
+/// AAC with low complexity.
+pub const AAC: &[&str] = &["-c:a", "aac", "-b:a", "96k"];
+/// Opus.
+pub const OPUS: &[&str] = &["-c:a", "libopus", "-b:a", "96k"];
+
+impl Default for Show {
+    fn default() -> Self {
+        Self {
+            rate: "30",
+            keyframe_interval: 60,
+            video: H264,
+            audio: Some(AAC),
+            sizes: &["640x360"],
+        }
+    }
+}
+
+impl Show {
+    /// Publishes with Debian's ffmpeg.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn publish(&self, url: &str) -> Result<Publisher, Missing> {
+        Ok(self.start(&tools::program("ffmpeg")?, url))
+    }
+
+    /// Publishes with ffmpeg 9.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn publish_enhanced(&self, url: &str) -> Result<Publisher, Missing> {
+        Ok(self.start(&tools::ffmpeg_9()?, url))
+    }
+
+    fn start(&self, program: &PathBuf, url: &str) -> Publisher {
+        let mut command = quiet(program);
+        for size in self.sizes {
+            let picture = format!("testsrc2=size={size}:rate={}", self.rate);
+            command.args(["-re", "-f", "lavfi", "-i", &picture]);
+        }
+        if self.audio.is_some() {
+            let sound = "sine=frequency=440:beep_factor=4:sample_rate=48000";
+            command.args(["-re", "-f", "lavfi", "-i", sound]);
+        }
+        for input in 0..self.sizes.len() + usize::from(self.audio.is_some()) {
+            command.args(["-map", &input.to_string()]);
+        }
+        command.args(self.video).args(["-pix_fmt", "yuv420p", "-b:v", "800k"]);
+        command.args(["-g", &self.keyframe_interval.to_string()]);
+        command.args(self.audio.unwrap_or_default());
+        command.args(["-f", "flv", url]);
+        Publisher::start("ffmpeg", &command)
+    }
+}
+
+/// Publishes a file again and again with its pictures untouched: B-frames, one keyframe in 5 s.
+///
+/// # Errors
+/// When ffmpeg is not installed.
+pub fn publish_file(file: &Path, url: &str) -> Result<Publisher, Missing> {
+    let mut command = quiet(&tools::program("ffmpeg")?);
+    command.args(["-re", "-stream_loop", "-1", "-i"]).arg(file);
+    command.args(["-c:v", "copy", "-c:a", "aac", "-ac", "2", "-f", "flv", url]);
+    Ok(Publisher::start("ffmpeg", &command))
+}
+
+fn quiet(program: &PathBuf) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning"]);
+    command
+}
