@@ -194,3 +194,37 @@ fn sei_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let last = usize::from(*bytes.get(run)?);
     Some((run * 255 + last, &bytes[run + 1..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nals(payload: &[u8], length_size: LengthSize) -> Vec<Result<&[u8], NalError>> {
+        walk(payload, length_size).collect()
+    }
+
+    #[test]
+    fn lengths_of_one_two_and_four_bytes() {
+        assert_eq!(nals(&[1, 9, 2, 8, 7], LengthSize::One), [Ok(&[9][..]), Ok(&[8, 7][..])]);
+        assert_eq!(nals(&[0, 1, 9, 0, 0, 0, 1, 5], LengthSize::Two), [Ok(&[9][..]), Ok(&[5][..])]);
+        assert_eq!(nals(&[0, 0, 0, 1, 9], LengthSize::Four), [Ok(&[9][..])]);
+    }
+
+    #[test]
+    fn a_cut_nal_unit_ends_the_walk_and_says_where() {
+        let cut = nals(&[1, 9, 5, 8], LengthSize::One);
+        assert_eq!(cut, [Ok(&[9][..]), Err(NalError::Truncated { offset: 2 })]);
+        let prefix = nals(&[0, 0, 0], LengthSize::Four);
+        assert_eq!(prefix, [Err(NalError::Truncated { offset: 0 })]);
+        let huge = nals(&[0xFF; 6], LengthSize::Four);
+        assert_eq!(huge, [Err(NalError::Truncated { offset: 0 })]);
+    }
+
+    #[test]
+    fn recovery_points_are_found_behind_other_messages() {
+        assert!(has_recovery_point(&[5, 1, 0, 6, 1, 0xC4, 0x80]));
+        assert!(has_recovery_point(&[0xFF, 0x01, 2, 9, 9, 6, 1, 0x80]));
+        assert!(!has_recovery_point(&[5, 3, 6, 1, 0x80, 0x80]));
+        assert!(!has_recovery_point(&[5, 200, 6]));
+    }
+}

@@ -167,3 +167,49 @@ pub fn is_keyframe(unit: &[u8]) -> Result<bool, ObuError> {
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Temporal delimiter, sequence header of two bytes, key frame without a size field.
+    const UNIT: [u8; 9] = [0x12, 0x00, 0x0A, 0x02, 0x00, 0x00, 0x30, 0x10, 0xAA];
+
+    #[test]
+    fn a_leading_delimiter_costs_no_copy() {
+        let unit = Bytes::from_static(&UNIT);
+        let kept = without_temporal_delimiters(unit.clone()).unwrap();
+        assert_eq!(kept.as_ptr(), unit[2..].as_ptr());
+        assert_eq!(kept, unit[2..]);
+    }
+
+    #[test]
+    fn a_delimiter_in_between_is_cut_out() {
+        let unit = [&UNIT[2..6], &UNIT[..2], &UNIT[6..]].concat();
+        assert_eq!(without_temporal_delimiters(unit.into()).unwrap(), UNIT[2..]);
+    }
+
+    #[test]
+    fn keyframes_carry_their_sequence_header() {
+        assert_eq!(is_keyframe(&UNIT), Ok(true));
+        assert_eq!(is_keyframe(&UNIT[6..]), Ok(false));
+        assert_eq!(sequence_header(&UNIT), Ok(Some(&UNIT[2..6])));
+        let mut inter = UNIT;
+        inter[7] = 0x30; // frame_type 1
+        assert_eq!(is_keyframe(&inter), Ok(false));
+    }
+
+    #[test]
+    fn the_payload_lies_behind_header_extension_and_size() {
+        let obus: Vec<Obu<'_>> = walk(&[0x36, 0x28, 0x01, 0xAA, 0x30]).flatten().collect();
+        assert_eq!(obus[0], Obu { kind: FRAME, range: 0..4, payload: &[0xAA] });
+        assert_eq!(obus[1], Obu { kind: FRAME, range: 4..5, payload: &[] });
+    }
+
+    #[test]
+    fn cut_units_say_where() {
+        let error = walk(&UNIT[..5]).find_map(Result::err);
+        assert_eq!(error, Some(ObuError::Truncated { offset: 2 }));
+        assert_eq!(is_keyframe(&[0x80]), Err(ObuError::Forbidden { offset: 0 }));
+    }
+}

@@ -47,18 +47,22 @@ pub struct SequenceHeader {
 /// When the record is cut, of another version, or carries no sequence header; without one the size
 /// is not known: wait for the first key frame and use [`from_sequence_header`].
 pub fn from_av1c(record: Bytes) -> Result<Codec, CodecError> {
-    let (head, obus) =
-        record.split_first_chunk::<HEAD_BYTES>().ok_or(CodecError::Truncated { record: RECORD })?;
+    let sequence = parse_record(&record)?;
+    Ok(codec(record, &sequence))
+}
+
+/// The sequence header in an `av1C` record.
+pub(super) fn parse_record(record: &[u8]) -> Result<SequenceHeader, CodecError> {
+    let truncated = CodecError::Truncated { record: RECORD };
+    let (head, obus) = record.split_first_chunk::<HEAD_BYTES>().ok_or(truncated.clone())?;
     if head[0] != 0x81 {
         let value = u64::from(head[0]);
         return Err(CodecError::Invalid { record: RECORD, field: "marker and version", value });
     }
-    let truncated = |_| CodecError::Truncated { record: RECORD };
     let header = obu::sequence_header(obus)
-        .map_err(truncated)?
+        .map_err(|_| truncated)?
         .ok_or(CodecError::Missing { record: RECORD, part: "sequence header" })?;
-    let sequence = parse_sequence_header(header)?;
-    Ok(codec(record, &sequence))
+    parse_sequence_header(header)
 }
 
 /// Makes the decoder record from a sequence header OBU (with its OBU header), as the first key frame

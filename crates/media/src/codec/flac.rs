@@ -40,7 +40,13 @@ pub fn from_stream_info(header: &[u8]) -> Result<Codec, CodecError> {
     let mut record = BytesMut::with_capacity(8 + STREAMINFO_BYTES);
     record.put_u32(0); // version and flags
     record.put_slice(&[0x80, 0, 0, STREAMINFO_BYTES as u8]); // the last and only block
-    record.put_slice(info);
+    // What is known only at the end (frame sizes, length, checksum) stays "unknown": encoders repeat
+    // the block when they stop, and that is no new track.
+    record.put_slice(&info[..4]);
+    record.put_bytes(0, 6);
+    record.put_slice(&info[10..13]);
+    record.put_u8(info[13] & 0xF0);
+    record.put_bytes(0, 20);
     Ok(Codec::Flac(AudioRecord {
         record: record.freeze(),
         sample_rate,

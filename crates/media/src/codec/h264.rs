@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::bits::BitReader;
 use super::{Codec, CodecError, VideoRecord, dimension};
 use crate::Color;
+use crate::nal::LengthSize;
 
 const RECORD: &str = "avcC record";
 const SPS: &str = "H.264 SPS";
@@ -49,18 +50,18 @@ pub fn from_avcc(record: Bytes) -> Result<Codec, CodecError> {
     }))
 }
 
-/// Builds an `avcC` record with 4-byte NAL lengths from parameter sets without length prefixes, as
+/// Builds an `avcC` record from parameter sets without length prefixes, as
 /// WebRTC and encoders that change parameters in band send them.
 ///
 /// # Errors
 /// When there is no SPS, or a set is longer or there are more of them than the record can say.
-pub fn avcc(sps: &[&[u8]], pps: &[&[u8]]) -> Result<Bytes, CodecError> {
+pub fn avcc(sps: &[&[u8]], pps: &[&[u8]], length_size: LengthSize) -> Result<Bytes, CodecError> {
     let missing = CodecError::Missing { record: RECORD, part: "SPS" };
     let &[_, profile, constraints, level, ..] = *sps.first().ok_or(missing)? else {
         return Err(CodecError::Truncated { record: SPS });
     };
     let mut out = BytesMut::new();
-    out.put_slice(&[1, profile, constraints, level, 0xFF]);
+    out.put_slice(&[1, profile, constraints, level, 0xFC | (length_size.bytes() - 1) as u8]);
     put_sets(&mut out, sps, 31, 0xE0)?;
     put_sets(&mut out, pps, 255, 0)?;
     if !matches!(profile, 66 | 77 | 88) {

@@ -3,17 +3,20 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::bits::BitReader;
 use super::{Codec, CodecError, VideoRecord, dimension};
 use crate::Color;
+use crate::nal::LengthSize;
 
 const RECORD: &str = "hvcC record";
 const SPS: &str = "H.265 SPS";
 /// Bytes of the record before its arrays of parameter sets.
 const HEAD_BYTES: usize = 23;
-const NAL_TYPE_SPS: u8 = 33;
+pub(super) const NAL_TYPE_VPS: u8 = 32;
+pub(super) const NAL_TYPE_SPS: u8 = 33;
+pub(super) const NAL_TYPE_PPS: u8 = 34;
 /// `aspect_ratio_idc` that is followed by an explicit width and height (H.265 table E.1).
 const EXTENDED_SAR: u8 = 255;
 
@@ -101,11 +104,67 @@ fn name(record: &[u8]) -> Result<String, CodecError> {
     Ok(name)
 }
 
+/// Builds an `hvcC` record from parameter sets without length prefixes, as WebRTC and encoders that
+/// change parameters in band send them.
+///
+/// # Errors
+/// When there is no SPS, or a set is longer or there are more of them than the record can say.
+pub fn hvcc(
+    vps: &[&[u8]],
+    sps: &[&[u8]],
+    pps: &[&[u8]],
+    length_size: LengthSize,
+) -> Result<Bytes, CodecError> {
+    let first = sps.first().ok_or(CodecError::Missing { record: RECORD, part: "SPS" })?;
+    let parsed = read_sps(first)?;
+    let mut out = BytesMut::new();
+    out.put_u8(1);
+    out.put_slice(&parsed.profile_tier_level);
+    // No minimum spatial segmentation, unknown parallelism.
+    out.put_slice(&[0xF0, 0, 0xFC, 0xFC | parsed.chroma]);
+    out.put_slice(&[0xF8 | parsed.luma_depth_minus8, 0xF8 | parsed.chroma_depth_minus8]);
+    out.put_u16(0); // avgFrameRate unknown
+    let layers = (parsed.sub_layers + 1) << 3 | u8::from(parsed.is_nested) << 2;
+    out.put_u8(layers | (length_size.bytes() - 1) as u8);
+    out.put_u8(3);
+    for (kind, sets) in [(NAL_TYPE_VPS, vps), (NAL_TYPE_SPS, sps), (NAL_TYPE_PPS, pps)] {
+        let invalid = |value: usize| CodecError::Invalid {
+            record: RECORD,
+            field: "number or length of parameter sets",
+            value: value as u64,
+        };
+        out.put_u8(0x80 | kind); // array_completeness
+        out.put_u16(u16::try_from(sets.len()).map_err(|_| invalid(sets.len()))?);
+        for set in sets {
+            out.put_u16(u16::try_from(set.len()).map_err(|_| invalid(set.len()))?);
+            out.put_slice(set);
+        }
+    }
+    Ok(out.freeze())
+}
+
 /// Reads a sequence parameter set NAL unit (2-byte header included, no length prefix).
 ///
 /// # Errors
 /// When it is cut or holds values H.265 forbids.
 pub fn parse_sps(nal: &[u8]) -> Result<SequenceParameters, CodecError> {
+    read_sps(nal).map(|sps| sps.parameters)
+}
+
+/// All that this module takes from an SPS.
+struct Sps {
+    parameters: SequenceParameters,
+    /// As `hvcC` repeats it: profile space, tier, profile, compatibility, constraints, level.
+    profile_tier_level: [u8; 12],
+    chroma: u8,
+    luma_depth_minus8: u8,
+    chroma_depth_minus8: u8,
+    sub_layers: u8,
+    is_nested: bool,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "bit depths are bounded by unsigned_max")]
+fn read_sps(nal: &[u8]) -> Result<Sps, CodecError> {
     let mut reader = BitReader::of_nal(nal, SPS);
     let header = reader.bits(16)?;
     if header >> 9 & 63 != u32::from(NAL_TYPE_SPS) {
@@ -116,23 +175,39 @@ pub fn parse_sps(nal: &[u8]) -> Result<SequenceParameters, CodecError> {
     if sub_layers > 6 {
         return Err(reader.invalid("sps_max_sub_layers_minus1", u64::from(sub_layers)));
     }
-    reader.flag()?; // sps_temporal_id_nesting_flag
-    skip_profile_tier_level(&mut reader, sub_layers)?;
+    let is_nested = reader.flag()?;
+    let profile_tier_level = read_profile_tier_level(&mut reader, sub_layers)?;
     reader.unsigned_max("sps_seq_parameter_set_id", 15)?;
-    let (width, height) = read_size(&mut reader)?;
+    let (chroma, width, height) = read_size(&mut reader)?;
+    let luma_depth_minus8 = reader.unsigned_max("bit_depth_luma_minus8", 8)? as u8;
+    let chroma_depth_minus8 = reader.unsigned_max("bit_depth_chroma_minus8", 8)? as u8;
     let order_count_bits = read_order_count(&mut reader, sub_layers)?;
     skip_coding_tools(&mut reader)?;
     skip_reference_sets(&mut reader, order_count_bits)?;
     reader.skip(2)?; // sps_temporal_mvp_enabled_flag, strong_intra_smoothing_enabled_flag
     let color = if reader.flag()? { read_vui_color(&mut reader)? } else { None };
-    Ok(SequenceParameters { width, height, color })
+    Ok(Sps {
+        parameters: SequenceParameters { width, height, color },
+        profile_tier_level,
+        chroma,
+        luma_depth_minus8,
+        chroma_depth_minus8,
+        sub_layers,
+        is_nested,
+    })
 }
 
-/// H.265 7.3.3.
-fn skip_profile_tier_level(reader: &mut BitReader<'_>, sub_layers: u8) -> Result<(), CodecError> {
+/// H.265 7.3.3: gives the general part and skips those of the sub-layers.
+fn read_profile_tier_level(
+    reader: &mut BitReader<'_>,
+    sub_layers: u8,
+) -> Result<[u8; 12], CodecError> {
     const PROFILE_BITS: usize = 88;
     const LEVEL_BITS: usize = 8;
-    reader.skip(PROFILE_BITS + LEVEL_BITS)?;
+    let mut general = [0; 12];
+    for byte in &mut general {
+        *byte = reader.byte(8)?;
+    }
     let mut sub_layer_bits = 0;
     for _ in 0..sub_layers {
         sub_layer_bits += if reader.flag()? { PROFILE_BITS } else { 0 };
@@ -141,15 +216,16 @@ fn skip_profile_tier_level(reader: &mut BitReader<'_>, sub_layers: u8) -> Result
     if sub_layers > 0 {
         reader.skip(2 * usize::from(8 - sub_layers))?; // reserved_zero_2bits
     }
-    reader.skip(sub_layer_bits)
+    reader.skip(sub_layer_bits)?;
+    Ok(general)
 }
 
-/// Size in pixels inside the conformance window (H.265 7.4.3.2.1).
-fn read_size(reader: &mut BitReader<'_>) -> Result<(u16, u16), CodecError> {
-    let mut chroma = reader.unsigned_max("chroma_format_idc", 3)?;
-    if chroma == 3 && reader.flag()? {
-        chroma = 0; // separate planes are each coded like monochrome
-    }
+/// Chroma format, and size in pixels inside the conformance window (H.265 7.4.3.2.1).
+#[expect(clippy::cast_possible_truncation, reason = "the chroma format is at most 3")]
+fn read_size(reader: &mut BitReader<'_>) -> Result<(u8, u16, u16), CodecError> {
+    let format = reader.unsigned_max("chroma_format_idc", 3)? as u8;
+    // Separate planes are each coded like monochrome.
+    let chroma = if format == 3 && reader.flag()? { 0 } else { format };
     let mut width = u64::from(reader.unsigned()?);
     let mut height = u64::from(reader.unsigned()?);
     if reader.flag()? {
@@ -162,13 +238,11 @@ fn read_size(reader: &mut BitReader<'_>) -> Result<(u16, u16), CodecError> {
         width = width.saturating_sub((left + right) * unit_x);
         height = height.saturating_sub((top + bottom) * unit_y);
     }
-    Ok((dimension(SPS, "width", width)?, dimension(SPS, "height", height)?))
+    Ok((format, dimension(SPS, "width", width)?, dimension(SPS, "height", height)?))
 }
 
-/// Bit depths and buffer sizes; gives the bits of a picture order count, which later fields need.
+/// Buffer sizes; gives the bits of a picture order count, which later fields need.
 fn read_order_count(reader: &mut BitReader<'_>, sub_layers: u8) -> Result<u32, CodecError> {
-    reader.unsigned_max("bit_depth_luma_minus8", 8)?;
-    reader.unsigned_max("bit_depth_chroma_minus8", 8)?;
     let bits = reader.unsigned_max("log2_max_pic_order_cnt_lsb_minus4", 12)? + 4;
     let every_sub_layer = reader.flag()?;
     for _ in 0..=(if every_sub_layer { sub_layers } else { 0 }) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 mod bits;
 mod error;
+mod in_band;
 
 pub mod aac;
 pub mod ac3;
@@ -22,6 +23,7 @@ pub mod vp8;
 pub mod vp9;
 
 pub use error::CodecError;
+pub use in_band::changed_parameters;
 
 use crate::Color;
 use bits::BitReader;
