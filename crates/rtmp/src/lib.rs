@@ -5,6 +5,7 @@
 //!   the last frame.
 //! - [`chunk`]: the chunk layer, both ways. The reader copies each payload byte once, into a buffer
 //!   of its own that becomes [`tally_media::Frame::payload`] by slicing.
+//! - [`client::Publisher`]: the other side, for the demo, tests and load generation.
 //! - [`Limits`]: what one peer may cost. Every buffer, queue and map here has its bound there.
 //!
 //! # Calling order
@@ -37,6 +38,7 @@
 
 mod amf;
 pub mod chunk;
+pub mod client;
 mod error;
 mod event;
 mod flv;
@@ -44,6 +46,7 @@ mod handshake;
 mod ingest;
 mod limits;
 pub mod message_type;
+mod outbound;
 mod session;
 
 pub use amf::AmfError;

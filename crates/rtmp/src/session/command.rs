@@ -1,8 +1,8 @@
 //! Commands (RTMP 1.0, section 7.2, and what encoders send beyond it).
 
-use super::outbound::{Level, info};
 use super::{Phase, Session, connect};
 use crate::amf::{AmfError, Value};
+use crate::outbound::{Level, info};
 use crate::{Error, Event, PublishRequest};
 
 /// A command as it was received.

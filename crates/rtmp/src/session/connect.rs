@@ -1,9 +1,9 @@
 //! The `connect` command: what the peer says about itself, and what it is told.
 
-use super::outbound::Level;
-use super::{Outbound, control::WINDOW_BYTES, outbound};
+use super::control::WINDOW_BYTES;
 use crate::amf::Value;
 use crate::flv::{AUDIO_FOUR_CCS, VIDEO_FOUR_CCS};
+use crate::outbound::{self, Level, Outbound};
 use crate::{Capabilities, ConnectInfo};
 
 /// `capsEx` bits (Enhanced RTMP, "CapsExMask").

@@ -3,7 +3,6 @@
 mod command;
 mod connect;
 mod control;
-mod outbound;
 
 use std::collections::VecDeque;
 
@@ -13,9 +12,9 @@ use crate::amf::{self, Encoding, Value};
 use crate::chunk::{ChunkReader, Message};
 use crate::handshake::Handshake;
 use crate::ingest::Ingest;
+use crate::outbound::{self, Level, Outbound};
 use crate::{Error, Event, Limits, message_type};
 use control::Acknowledgements;
-use outbound::{Level, Outbound};
 
 /// One publisher's connection, without a socket: see the crate documentation for the calling order.
 #[derive(Debug)]
