@@ -47,10 +47,6 @@ pub enum WriteError {
         /// The decode time of the frame before it.
         previous: Timestamp,
     },
-    /// A video track starts, or goes on after an interruption, with a keyframe; this frame came before
-    /// it and cannot be decoded by anybody.
-    #[error("track {0:?} waits for its first keyframe")]
-    NoGroup(TrackId),
     /// The frame is larger than [`crate::Limits::frame_bytes_max`].
     #[error("a frame of {len_bytes} bytes on {track:?}; at most {frame_bytes_max} are taken")]
     TooLarge {
@@ -112,11 +108,15 @@ impl Producer {
 
     /// Writes one frame. On video tracks a keyframe starts a new group.
     ///
+    /// A video track starts, and goes on after an interruption, with a keyframe. Frames before it cannot
+    /// be decoded by anybody: they are dropped and counted ([`crate::TrackStats::undecodable_frames`]).
+    ///
     /// # Errors
     /// See [`WriteError`]; the frame is not in the stream then, and the next one may be.
     pub fn write(&mut self, id: TrackId, frame: Frame) -> Result<(), WriteError> {
-        let number = self.admit(id, &frame)?;
-        self.shared.append(Entry::Frame { track: id, number, frame });
+        if let Some(number) = self.admit(id, &frame)? {
+            self.shared.append(Entry::Frame { track: id, number, frame });
+        }
         Ok(())
     }
 
@@ -148,8 +148,9 @@ impl Producer {
         self.shared.log().state().interrupted
     }
 
-    /// Checks `frame` and counts it; gives back how many came before it on its track.
-    fn admit(&mut self, id: TrackId, frame: &Frame) -> Result<u64, WriteError> {
+    /// Checks `frame` and counts it; gives back how many came before it on its track, or nothing if it
+    /// is of no use.
+    fn admit(&mut self, id: TrackId, frame: &Frame) -> Result<Option<u64>, WriteError> {
         let written = self.tracks.get_mut(&id);
         let Some((written, track)) = written.and_then(|written| {
             let track = written.track.clone()?;
@@ -171,14 +172,15 @@ impl Producer {
         if let Some(previous) = written.previous_dts.filter(|previous| frame.dts <= *previous) {
             return Err(WriteError::NotRising { track: id, dts: frame.dts, previous });
         }
+        written.previous_dts = Some(frame.dts);
         if id.medium() == Medium::Video && !frame.keyframe && !written.in_group {
-            return Err(WriteError::NoGroup(id));
+            written.counters.add_undecodable();
+            return Ok(None);
         }
         written.in_group = true;
-        written.previous_dts = Some(frame.dts);
         written.counters.add_frame(len_bytes, frame.keyframe);
         written.frames += 1;
-        Ok(written.frames - 1)
+        Ok(Some(written.frames - 1))
     }
 }
 

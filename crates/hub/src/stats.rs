@@ -30,6 +30,8 @@ pub struct TrackStats {
     pub bytes: u64,
     /// Keyframes written.
     pub keyframes: u64,
+    /// Frames not taken because no keyframe came before them.
+    pub undecodable_frames: u64,
     /// Frames that readers missed because they were too slow, summed over readers.
     pub skipped_frames: u64,
 }
@@ -39,6 +41,7 @@ pub(crate) struct TrackCounters {
     frames: AtomicU64,
     bytes: AtomicU64,
     keyframes: AtomicU64,
+    undecodable_frames: AtomicU64,
     skipped_frames: AtomicU64,
 }
 
@@ -47,6 +50,10 @@ impl TrackCounters {
         self.frames.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.keyframes.fetch_add(u64::from(keyframe), Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_undecodable(&self) {
+        self.undecodable_frames.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn add_skipped(&self, frames: u64) {
@@ -58,6 +65,7 @@ impl TrackCounters {
             frames: self.frames.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             keyframes: self.keyframes.load(Ordering::Relaxed),
+            undecodable_frames: self.undecodable_frames.load(Ordering::Relaxed),
             skipped_frames: self.skipped_frames.load(Ordering::Relaxed),
         }
     }

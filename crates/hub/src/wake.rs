@@ -217,3 +217,6 @@ impl Lists {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

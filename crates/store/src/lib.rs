@@ -1,1 +1,32 @@
-//! store.
+//! Persistence: creators and their stream keys, in SQLite.
+//!
+//! # Owns
+//! - [`Store`]: the database, opened and brought up to date.
+//! - [`Creators`]: adding, listing and authenticating creators.
+//! - [`Handle`]: a creator's public name, valid by construction.
+//! - [`StreamKey`]: a secret that is shown once and never stored.
+//!
+//! # Must never
+//! Know HTTP, a media protocol or the hub; read the clock (the database stamps what it makes);
+//! store, log or print a stream key.
+//!
+//! # Two processes, one file
+//! `tally serve` and `tally creator add` use the same file at the same time. Each statement that
+//! writes is one short transaction; a writer waits for another at most [`BUSY_MS_MAX`].
+//!
+//! # SQL
+//! Statements keep to what SQLite and PostgreSQL share; what differs (pragmas, `STRICT`) is in
+//! `open.rs` and in the migrations.
+
+mod authenticate;
+mod creators;
+mod error;
+mod handle;
+mod open;
+mod stream_key;
+
+pub use creators::{Creator, CreatorId, Creators};
+pub use error::{Error, Result};
+pub use handle::{Handle, InvalidHandle};
+pub use open::{BUSY_MS_MAX, Store};
+pub use stream_key::StreamKey;
