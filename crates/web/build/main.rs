@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let site = match build_pages(&package.join("ui"), &out)? {
         npm::Outcome::Built(folder) => Site { folder, note: None },
-        npm::Outcome::Unavailable(note) => fall_back(&package.join("fallback"), &out, note)?,
+        npm::Outcome::Unavailable(missing) => fall_back(&package.join("fallback"), &out, missing)?,
     };
     if let Some(note) = &site.note {
         if is_set("TALLY_WEB_REQUIRE") {
@@ -43,22 +43,25 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn build_pages(ui: &Path, out: &Path) -> Result<npm::Outcome, Box<dyn Error>> {
     if is_set("TALLY_WEB_SKIP") {
-        let note = "TALLY_WEB_SKIP was set when this server was built".to_owned();
-        return Ok(npm::Outcome::Unavailable(note));
+        let reason = "TALLY_WEB_SKIP was set when this server was built";
+        let missing = npm::Missing::new(reason, "Unset TALLY_WEB_SKIP.");
+        return Ok(npm::Outcome::Unavailable(missing));
     }
     npm::build(ui, &out.join("site"))
 }
 
-/// Copies the pages that say what is missing, with the reason put in.
-fn fall_back(from: &Path, out: &Path, note: String) -> Result<Site, Box<dyn Error>> {
+/// Copies the pages that say what is missing, with the reason and the remedy put in.
+fn fall_back(from: &Path, out: &Path, missing: npm::Missing) -> Result<Site, Box<dyn Error>> {
     let folder = out.join("fallback");
     for name in ["index.html", "live/watch.html", "assets/missing.css", "assets/missing.js"] {
-        let text = fs::read_to_string(from.join(name))?.replace("{{reason}}", &escape(&note));
+        let text = fs::read_to_string(from.join(name))?
+            .replace("{{reason}}", &escape(&missing.reason))
+            .replace("{{remedy}}", &escape(&missing.remedy));
         let target = folder.join(name);
         fs::create_dir_all(target.parent().ok_or("a file has a folder")?)?;
         fs::write(target, text)?;
     }
-    Ok(Site { folder, note: Some(note) })
+    Ok(Site { folder, note: Some(missing.reason) })
 }
 
 fn escape(text: &str) -> String {

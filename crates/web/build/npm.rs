@@ -10,8 +10,22 @@ use std::process::{Command, Output, Stdio};
 pub(crate) enum Outcome {
     /// The pages are in this folder.
     Built(PathBuf),
-    /// This machine cannot build them, and why. Not an error: a server without Node is a server.
-    Unavailable(String),
+    /// This machine cannot build them. Not an error: a server without Node is a server.
+    Unavailable(Missing),
+}
+
+/// What keeps the pages from being built.
+pub(crate) struct Missing {
+    /// What is missing, in words that finish "the reason: ...".
+    pub(crate) reason: String,
+    /// What to do about it, as a sentence.
+    pub(crate) remedy: String,
+}
+
+impl Missing {
+    pub(crate) fn new(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { reason: reason.into(), remedy: remedy.into() }
+    }
 }
 
 /// Versions of Node that the bundler (Vite 8) runs on; `package.json` says the same in `engines`.
@@ -23,16 +37,16 @@ const NODE_WANTED: &str = "20.19 or newer (not 21), or 22.12 or newer";
 ///
 /// When the pages themselves do not build (a mistake in our sources), with what the tools printed.
 pub(crate) fn build(ui: &Path, site: &Path) -> Result<Outcome, Box<dyn Error>> {
-    if let Some(note) = node_problem()? {
-        return Ok(Outcome::Unavailable(note));
+    if let Some(missing) = node_problem()? {
+        return Ok(Outcome::Unavailable(missing));
     }
     // Two builds of this checkout with different target folders share `node_modules`, and `npm ci`
     // begins by deleting it: one at a time. Reading is enough to hold a lock, so no file is made.
     let lock_file = File::open(ui.join("package-lock.json"))?;
     lock_file.lock()?;
 
-    if let Some(note) = install(ui)? {
-        return Ok(Outcome::Unavailable(note));
+    if let Some(missing) = install(ui)? {
+        return Ok(Outcome::Unavailable(missing));
     }
     let built = npm(ui)
         .args(["run", "build", "--", "--logLevel", "warn", "--emptyOutDir", "--outDir"])
@@ -45,20 +59,24 @@ pub(crate) fn build(ui: &Path, site: &Path) -> Result<Outcome, Box<dyn Error>> {
 }
 
 /// Why Node or npm cannot be used; `None` when they can.
-fn node_problem() -> Result<Option<String>, Box<dyn Error>> {
+fn node_problem() -> Result<Option<Missing>, Box<dyn Error>> {
+    let remedy = "Install Node.js 22 (it brings npm) on the machine that builds the server.";
     let version = match Command::new("node").arg("--version").output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Some(format!("Node.js was not found (wanted: {NODE_WANTED})")));
+            let reason = format!("Node.js was not found (wanted: {NODE_WANTED})");
+            return Ok(Some(Missing::new(reason, remedy)));
         }
         Err(error) => return Err(error.into()),
     };
     if !node_is_wanted(&version) {
-        return Ok(Some(format!("Node.js {version} is too old (wanted: {NODE_WANTED})")));
+        let reason = format!("Node.js {version} does not do (wanted: {NODE_WANTED})");
+        return Ok(Some(Missing::new(reason, remedy)));
     }
     let npm_runs = Command::new(npm_name()).arg("--version").stdout(Stdio::null()).status();
     if !npm_runs.is_ok_and(|status| status.success()) {
-        return Ok(Some(format!("Node.js {version} is there, but npm was not found")));
+        let reason = format!("Node.js {version} is there, but npm was not found");
+        return Ok(Some(Missing::new(reason, remedy)));
     }
     Ok(None)
 }
@@ -73,7 +91,7 @@ fn node_is_wanted(version: &str) -> bool {
 
 /// Installs the packages of the lock file unless exactly those are there. Gives a reason when they
 /// cannot be had: usually a machine without a network.
-fn install(ui: &Path) -> Result<Option<String>, Box<dyn Error>> {
+fn install(ui: &Path) -> Result<Option<Missing>, Box<dyn Error>> {
     let wanted = fs::read(ui.join("package-lock.json"))?;
     let stamp = ui.join("node_modules").join(".installed-from");
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
@@ -83,7 +101,10 @@ fn install(ui: &Path) -> Result<Option<String>, Box<dyn Error>> {
     if !installed.status.success() {
         let printed = printed(&installed);
         println!("cargo:warning={}", printed.replace('\n', " | "));
-        return Ok(Some("`npm ci` could not install the page's packages".to_owned()));
+        let reason = "npm could not install the packages that the pages are built with";
+        let remedy = "Give the machine that builds the server access to its npm registry (or run \
+                      npm ci in crates/web/ui where there is access) and read what npm says.";
+        return Ok(Some(Missing::new(reason, remedy)));
     }
     fs::write(stamp, wanted)?;
     Ok(None)

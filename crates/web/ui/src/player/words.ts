@@ -73,7 +73,8 @@ function failed(reason: Reason, name: string, codecs: string): Message {
       return ask("This show is not open to everyone", `Ask ${name} for a link that lets you in.`);
     case "codec": {
       const sentAs = codecs === "" ? "" : `It is sent as ${codecs}. `;
-      return ask("This browser can’t play the show’s video format", `${sentAs}Try another browser.`);
+      const title = "This browser can’t play the show’s video format";
+      return ask(title, `${sentAs}Try another browser.`);
     }
     case "unsupported":
       return ask("This browser can’t play live video", "Update it, or try another browser.");
