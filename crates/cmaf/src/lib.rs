@@ -16,6 +16,10 @@
 //! Copy a payload byte, know a playlist tag, or change [`Plan`] once it is out.
 
 mod body;
+mod boxes;
+mod fragment;
+mod init;
+mod limits;
 mod options;
 mod output;
 mod rendition;
