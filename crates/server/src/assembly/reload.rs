@@ -1,0 +1,39 @@
+//! SIGHUP: certificates are read again, nothing else.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::metrics::TlsMetrics;
+use crate::net::Certificate;
+
+/// Reads the certificates again at every SIGHUP, for as long as it is polled.
+pub(super) async fn reload_on_hangup(certificates: Vec<Arc<Certificate>>, metrics: TlsMetrics) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::warn!(%error, "certificates will not be reloaded: no SIGHUP handler");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        reload(&certificates, &metrics);
+    }
+}
+
+/// Small files on a local disk: not worth leaving the thread for.
+fn reload(certificates: &[Arc<Certificate>], metrics: &TlsMetrics) {
+    for certificate in certificates {
+        let section = certificate.section();
+        match certificate.reload() {
+            Ok(()) => {
+                metrics.reloads_ok.inc();
+                tracing::info!(section, "certificate reloaded");
+            }
+            Err(error) => {
+                metrics.reloads_failed.inc();
+                tracing::error!(section, "certificate not reloaded, the old one stays: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Numbers of ingest and packaging.
+
+use prometheus::{IntCounter, IntGauge};
+
+use super::Add;
+
+/// Numbers of RTMP and RTMPS publishers.
+#[derive(Debug, Clone)]
+pub struct RtmpMetrics {
+    /// `tally_rtmp_connections`: open now.
+    pub connections: IntGauge,
+    /// `tally_rtmp_connections_total`: accepted since the start.
+    pub connections_total: IntCounter,
+    /// `tally_rtmp_connections_refused_total`: closed because `rtmp.connections_max` were open.
+    pub connections_refused_total: IntCounter,
+    /// `tally_rtmp_received_bytes_total`.
+    pub received_bytes: IntCounter,
+    /// `tally_rtmp_frames_total`: pictures and audio packets taken in.
+    pub frames: IntCounter,
+    /// `tally_rtmp_damaged_messages_total`: media messages dropped because they were damaged.
+    pub damaged: IntCounter,
+    /// `tally_rtmp_publish_refused_total`: no valid key, no room, or shutting down.
+    pub refused: IntCounter,
+    /// `tally_rtmp_takeovers_total`: publishers sent away by a newer one.
+    pub takeovers: IntCounter,
+}
+
+/// Numbers of LL-HLS packaging.
+#[derive(Debug, Clone)]
+pub struct HlsMetrics {
+    /// `tally_hls_parts_total`: parts made, over all renditions.
+    pub parts: IntCounter,
+    /// `tally_hls_segments_total`: segments made, over all renditions.
+    pub segments: IntCounter,
+    /// `tally_hls_skipped_frames_total`: frames packaging was too slow for.
+    pub skipped_frames: IntCounter,
+    /// `tally_hls_misplaced_frames_total`: frames with no place on the show's timeline.
+    pub misplaced_frames: IntCounter,
+    /// `tally_hls_delivered_bytes_total`: media bytes handed to viewers.
+    pub delivered_bytes: IntCounter,
+}
+
+impl RtmpMetrics {
+    pub(super) fn new(add: &Add<'_>) -> Self {
+        Self {
+            connections: add.gauge("tally_rtmp_connections", "RTMP connections open now."),
+            connections_total: add
+                .counter("tally_rtmp_connections_total", "RTMP connections accepted."),
+            connections_refused_total: add.counter(
+                "tally_rtmp_connections_refused_total",
+                "RTMP connections closed because rtmp.connections_max were open.",
+            ),
+            received_bytes: add.counter("tally_rtmp_received_bytes_total", "Bytes from publishers."),
+            frames: add.counter("tally_rtmp_frames_total", "Pictures and audio packets taken in."),
+            damaged: add.counter(
+                "tally_rtmp_damaged_messages_total",
+                "Media messages dropped because they were damaged.",
+            ),
+            refused: add.counter(
+                "tally_rtmp_publish_refused_total",
+                "Publish requests refused: no valid key, no room, or shutting down.",
+            ),
+            takeovers: add.counter(
+                "tally_rtmp_takeovers_total",
+                "Publishers sent away because a newer one came with the same right.",
+            ),
+        }
+    }
+}
+
+impl HlsMetrics {
+    pub(super) fn new(add: &Add<'_>) -> Self {
+        Self {
+            parts: add.counter("tally_hls_parts_total", "LL-HLS parts made."),
+            segments: add.counter("tally_hls_segments_total", "HLS segments made."),
+            skipped_frames: add.counter(
+                "tally_hls_skipped_frames_total",
+                "Frames that packaging was too slow for.",
+            ),
+            misplaced_frames: add.counter(
+                "tally_hls_misplaced_frames_total",
+                "Frames dropped because they have no place on the show's timeline.",
+            ),
+            delivered_bytes: add
+                .counter("tally_hls_delivered_bytes_total", "Media bytes handed to viewers."),
+        }
+    }
+}
