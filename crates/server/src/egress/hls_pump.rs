@@ -1,0 +1,193 @@
+//! The pump of one show: hub frames into the segmenter, its parts and segments into live windows,
+//! and new versions of them out to whoever waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tally_cmaf::{self as cmaf, Output, Plan, Rendition, RenditionId, Segmenter};
+use tally_hls::multivariant::Multivariant;
+use tally_hls::{self as hls, PushError, Rendered, RenditionReport, Window};
+use tally_hub::{Consumer, Item};
+use tally_media::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+use super::origin::{HlsOptions, Presentation, RenditionOrigin, Version};
+use crate::metrics::Metrics;
+use crate::shows::{Expected, Show, ShowState};
+
+/// How often the segmenter is told the time. It only needs it when media does not come: late audio
+/// is given up, gaps are filled. A fifth of a default part.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Cuts a show into LL-HLS until its stream ends.
+pub(crate) async fn package(
+    show: Arc<Show>,
+    mut consumer: Consumer,
+    expected: Expected,
+    metrics: Metrics,
+) {
+    let mut pump = Pump::new(show, expected, metrics);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            item = consumer.next() => match item {
+                Some(item) => pump.take(item),
+                None => break,
+            },
+            _ = tick.tick() => pump.tick(),
+        }
+        pump.put_out();
+    }
+    pump.finish();
+}
+
+struct Pump {
+    show: Arc<Show>,
+    metrics: Metrics,
+    segmenter: Segmenter,
+    plan: Option<Plan>,
+    renditions: Vec<Rendition>,
+    windows: BTreeMap<RenditionId, Live>,
+    /// Multivariant playlists made so far: names each in its entity tag.
+    presentations: u64,
+}
+
+/// A rendition's window, and where its versions are published once it has one.
+struct Live {
+    window: Window,
+    origin: Option<Arc<RenditionOrigin>>,
+}
+
+impl Pump {
+    fn new(show: Arc<Show>, expected: Expected, metrics: Metrics) -> Self {
+        let HlsOptions { part_ms, segment_ms, .. } = show.hls().options();
+        let segmenter = Segmenter::new(cmaf::Options {
+            part_ms,
+            segment_ms,
+            expects_video: expected.video,
+            expects_audio: expected.audio,
+        });
+        let (windows, renditions) = (BTreeMap::new(), Vec::new());
+        Self { show, metrics, segmenter, plan: None, renditions, windows, presentations: 0 }
+    }
+
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Track(track) => self.segmenter.set_track(track),
+            Item::TrackRemoved(id) => self.segmenter.remove_track(id),
+            Item::Frame(id, frame) => self.segmenter.push(id, frame),
+            Item::Skipped { track, frames } => {
+                self.metrics.hls.skipped_frames.inc_by(frames);
+                warn!(show = self.show.id(), ?track, frames, "packaging fell behind");
+            }
+            Item::Interrupted => self.segmenter.interrupted(),
+            Item::Resumed => self.segmenter.resumed(),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.segmenter.tick(Timestamp::from_ms(self.show.elapsed_ms()));
+    }
+
+    fn finish(&mut self) {
+        self.segmenter.finish();
+        self.put_out();
+        info!(show = self.show.id(), stats = ?self.segmenter.stats(), "packaging ended");
+    }
+
+    /// Moves everything the segmenter has to say into the windows, then publishes. All renditions
+    /// change before any is published, so that their reports agree.
+    fn put_out(&mut self) {
+        let (mut changed, mut segment_closed) = (false, false);
+        while let Some(output) = self.segmenter.poll_output() {
+            changed = true;
+            segment_closed |= matches!(output, Output::Segment { .. });
+            if let Err(error) = self.apply(output) {
+                // Only a bug of the segmenter gets here. The window stays consistent without it.
+                error!(show = self.show.id(), %error, "segmenter output refused");
+            }
+        }
+        if changed {
+            self.publish_versions();
+        }
+        if segment_closed {
+            self.publish_presentation();
+        }
+    }
+
+    fn apply(&mut self, output: Output) -> Result<(), PushError> {
+        match output {
+            Output::Plan(plan) => {
+                info!(show = self.show.id(), ?plan, "plan");
+                self.plan = Some(plan);
+            }
+            Output::RenditionsChanged(renditions) => self.renditions = renditions,
+            Output::Init { rendition, init } => self.window(rendition).push_init(init),
+            Output::Part { rendition, part } => {
+                self.metrics.hls.parts.inc();
+                self.window(rendition).push_part(part)?;
+            }
+            Output::Segment { rendition, segment } => {
+                self.metrics.hls.segments.inc();
+                self.window(rendition).push_segment(segment)?;
+            }
+            Output::Ended => self.windows.values_mut().for_each(|live| live.window.end()),
+        }
+        Ok(())
+    }
+
+    fn window(&mut self, id: RenditionId) -> &mut Window {
+        let live = self.windows.entry(id).or_insert_with(|| {
+            let plan = self.plan.as_ref().expect("the plan comes before anything else");
+            let mut options = hls::Options::new(plan, self.show.started_at_unix_ms());
+            options.window_ms = self.show.hls().options().window_ms;
+            Live { window: Window::new(options), origin: None }
+        });
+        &mut live.window
+    }
+
+    fn publish_versions(&mut self) {
+        let snapshots: Vec<_> =
+            self.windows.iter().map(|(id, live)| (*id, live.window.snapshot())).collect();
+        for (id, snapshot) in &snapshots {
+            let others = snapshots.iter().filter(|(other, _)| other != id);
+            let reports = others
+                .filter_map(|(other, snapshot)| {
+                    let uri = format!("../{other}/playlist.m3u8");
+                    Some(RenditionReport { uri, last: snapshot.last()? })
+                })
+                .collect();
+            let version = Version { snapshot: Arc::clone(snapshot), reports };
+            let live = self.windows.get_mut(id).expect("the snapshot was taken from it");
+            match &live.origin {
+                Some(origin) => origin.publish(version),
+                None => live.origin = Some(Arc::new(RenditionOrigin::new(*id, version))),
+            }
+        }
+    }
+
+    /// Renders the multivariant playlist again, with bit rates as measured by now.
+    fn publish_presentation(&mut self) {
+        let Some(plan) = self.plan else { return };
+        let with_bitrates: Vec<_> = self
+            .renditions
+            .iter()
+            .map(|rendition| (rendition.clone(), self.segmenter.bitrates(rendition.id)))
+            .collect();
+        let show = self.show.id();
+        let uri = |id: RenditionId| format!("{show}/{id}/playlist.m3u8");
+        let independent = plan.independent_segments && self.segmenter.stats().forced_cuts == 0;
+        let Some(multivariant) = Multivariant::new(independent, &with_bitrates, uri) else { return };
+        self.presentations += 1;
+        let tag = format!("{show}-{}", self.presentations);
+        let multivariant = Arc::new(Rendered::new(multivariant.render(), tag));
+        let renditions = self.windows.values().filter_map(|live| live.origin.clone()).collect();
+        self.show.hls().publish(Presentation { plan, multivariant, renditions });
+        if self.show.state() == ShowState::Starting {
+            self.show.set_state(ShowState::Live);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A response body that hands out slices of what was ingested, one after another, without a copy.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tally_cmaf::{Part, Segment};
+
+/// What is sent. Shared with every other viewer of it.
+#[derive(Clone, Debug)]
+pub(super) enum Media {
+    /// One piece of memory: an init segment or a rendered playlist.
+    Whole(Bytes),
+    /// A part: header and frames.
+    Part(Arc<Part>),
+    /// A segment: its parts, one after another.
+    Segment(Arc<Segment>),
+}
+
+impl Media {
+    /// Length of the whole in bytes.
+    pub(super) fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Part(part) => part.body.len_bytes(),
+            Self::Segment(segment) => segment.len_bytes,
+        }
+    }
+
+    /// The n-th slice of the `part`-th part, if there is one.
+    fn chunk(&self, part: usize, chunk: usize) -> Next<'_> {
+        let chunks = match self {
+            Self::Whole(bytes) if part == 0 => std::slice::from_ref(bytes),
+            Self::Part(only) if part == 0 => only.body.chunks(),
+            Self::Segment(segment) => match segment.parts.get(part) {
+                Some(part) => part.body.chunks(),
+                None => return Next::End,
+            },
+            _ => return Next::End,
+        };
+        chunks.get(chunk).map_or(Next::NextPart, Next::Chunk)
+    }
+}
+
+enum Next<'a> {
+    Chunk(&'a Bytes),
+    NextPart,
+    End,
+}
+
+/// A range of [`Media`], slice by slice.
+#[derive(Debug)]
+pub(super) struct MediaBody {
+    media: Media,
+    part: usize,
+    chunk: usize,
+    /// Bytes before the range that are still to be passed over.
+    skip: u64,
+    /// Bytes of the range that are still to be sent.
+    remaining: u64,
+}
+
+impl MediaBody {
+    /// `length` bytes of `media` from `offset` on.
+    pub(super) fn new(media: Media, offset: u64, length: u64) -> Self {
+        Self { media, part: 0, chunk: 0, skip: offset, remaining: length }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        while self.remaining > 0 {
+            let bytes = match self.media.chunk(self.part, self.chunk) {
+                Next::Chunk(bytes) => bytes,
+                Next::NextPart => {
+                    self.part += 1;
+                    self.chunk = 0;
+                    continue;
+                }
+                Next::End => return None,
+            };
+            self.chunk += 1;
+            let length = bytes.len() as u64;
+            if self.skip >= length {
+                self.skip -= length;
+                continue;
+            }
+            let start = self.skip;
+            let taken = (length - start).min(self.remaining);
+            self.skip = 0;
+            self.remaining -= taken;
+            // Both are within this slice's length, a usize.
+            return Some(bytes.slice(start as usize..(start + taken) as usize));
+        }
+        None
+    }
+}
+
+impl Body for MediaBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(self.next().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tally_media::{Timescale, Timestamp};
+
+    use super::*;
+
+    fn part(chunks: &[&'static str]) -> Arc<Part> {
+        let zero = Timestamp::new(0, Timescale::VIDEO);
+        let body = chunks.iter().map(|text| Bytes::from_static(text.as_bytes())).collect();
+        Arc::new(Part {
+            msn: 0,
+            index: 0,
+            start: zero,
+            duration: zero,
+            independent: true,
+            gap: false,
+            discontinuity: false,
+            discontinuity_sequence: 0,
+            init: 0,
+            body,
+        })
+    }
+
+    fn segment() -> Media {
+        let zero = Timestamp::new(0, Timescale::VIDEO);
+        let parts = vec![part(&["ab", "cde"]), part(&[]), part(&["f", "gh"])];
+        Media::Segment(Arc::new(Segment {
+            msn: 0,
+            start: zero,
+            duration: zero,
+            gap: false,
+            independent: true,
+            discontinuity: false,
+            discontinuity_sequence: 0,
+            init: 0,
+            len_bytes: parts.iter().map(|part| part.body.len_bytes()).sum(),
+            parts,
+        }))
+    }
+
+    fn read(media: Media, offset: u64, length: u64) -> String {
+        let mut body = MediaBody::new(media, offset, length);
+        let mut text = String::new();
+        while let Some(bytes) = body.next() {
+            text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+        assert!(body.is_end_stream());
+        text
+    }
+
+    #[test]
+    fn every_range_of_a_segment_is_the_same_range_of_its_bytes() {
+        let whole = "abcdefgh";
+        for start in 0..whole.len() {
+            for end in start..=whole.len() {
+                let got = read(segment(), start as u64, (end - start) as u64);
+                assert_eq!(got, whole[start..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn slices_are_the_memory_that_was_ingested() {
+        let part = part(&["head", "payload"]);
+        let payload = part.body.chunks()[1].as_ptr();
+        let mut body = MediaBody::new(Media::Part(part), 0, 11);
+        body.next().unwrap();
+        assert_eq!(body.next().unwrap().as_ptr(), payload);
+    }
+}

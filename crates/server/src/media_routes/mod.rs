@@ -1,0 +1,105 @@
+//! What viewers ask of a show over HTTP: playlists, init segments, parts and segments.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/live/{handle}/index.m3u8` | multivariant playlist of the creator's newest show |
+//! | `/live/{handle}/{show}/{rendition}/playlist.m3u8` | media playlist, blocking reload and deltas |
+//! | `/live/{handle}/{show}/{rendition}/init{id}.mp4` | init segment |
+//! | `/live/{handle}/{show}/{rendition}/{msn}.m4s` | segment |
+//! | `/live/{handle}/{show}/{rendition}/{msn}.{part}.m4s` | part; waits if it is the next one |
+//!
+//! The show's id in the path makes every URI below it unique for ever, so caches may keep it.
+
+mod body;
+mod file;
+mod media;
+mod playlist;
+mod reply;
+mod waiting;
+
+use axum::Router;
+use axum::extract::{Extension, Path, RawQuery, State};
+use axum::routing::get;
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tally_hls::Lookup;
+
+use crate::http::connection::ConnectionContext;
+use crate::http::problem::Problem;
+use crate::shows::Shows;
+use file::File;
+pub use waiting::{WaitLimits, WaitingRoom};
+
+/// What the routes share.
+#[derive(Clone, Debug)]
+pub struct MediaRoutes {
+    /// Where shows are.
+    pub shows: Shows,
+    /// Who waits for what comes next, and how many may.
+    pub waiting: WaitingRoom,
+}
+
+/// The routes. HEAD is answered as GET without the body.
+pub fn router(routes: MediaRoutes) -> Router {
+    Router::new()
+        .route("/live/{handle}/index.m3u8", get(multivariant))
+        .route("/live/{handle}/{show}/{rendition}/{file}", get(rendition_file))
+        .with_state(routes)
+}
+
+async fn multivariant(
+    State(routes): State<MediaRoutes>,
+    Extension(connection): Extension<ConnectionContext>,
+    Path(handle): Path<String>,
+    headers: HeaderMap,
+) -> Result<reply::Response, Problem> {
+    playlist::multivariant(&routes, &connection, &handle, &headers).await
+}
+
+async fn rendition_file(
+    State(routes): State<MediaRoutes>,
+    Extension(connection): Extension<ConnectionContext>,
+    Path((handle, show, rendition, file)): Path<(String, String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<reply::Response, Problem> {
+    let file: File = file.parse().map_err(|_| gone())?;
+    let show = routes.shows.by_id(&show).filter(|show| show.handle() == handle);
+    let presentation = show.and_then(|show| show.hls().presentation()).ok_or_else(gone)?;
+    let origin = presentation.rendition(&rendition).ok_or_else(gone)?;
+    match file {
+        File::Playlist => {
+            let query = query.unwrap_or_default();
+            playlist::media(&routes.waiting, &connection, origin, &query, &headers).await
+        }
+        File::Init(id) => media::init(origin, id, &headers),
+        File::Segment(msn) => media::segment(origin, msn, &headers),
+        File::Part(msn, part) => {
+            media::part(&routes.waiting, &connection, origin, (msn, part), &headers).await
+        }
+    }
+}
+
+/// What is asked for cannot be had: not any more, or never (D11).
+fn gone() -> Problem {
+    not_now(StatusCode::NOT_FOUND, "there is no such media (any more)")
+}
+
+/// An error that may be another answer in a moment: never cached.
+fn not_now(status: StatusCode, detail: impl Into<String>) -> Problem {
+    Problem::new(status, detail).header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+/// The wait has taken as long as it may (D6).
+fn too_late() -> Problem {
+    not_now(StatusCode::SERVICE_UNAVAILABLE, "the media did not come in time")
+}
+
+/// What was looked up, if it is there; `None` if it is the next to come.
+fn found<T>(lookup: Lookup<T>) -> Result<Option<T>, Problem> {
+    match lookup {
+        Lookup::Found(found) => Ok(Some(found)),
+        Lookup::Hinted => Ok(None),
+        Lookup::Gap | Lookup::Gone | Lookup::NotFound => Err(gone()),
+    }
+}

@@ -1,0 +1,115 @@
+//! Playlists: the multivariant one, and media playlists with blocking reload and deltas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tally_hls::cache::Resource;
+use tally_hls::{Decision, Delivery, Directives};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::reply::{self, Description, Response};
+use super::{MediaRoutes, WaitingRoom, not_now, too_late};
+use crate::egress::{Presentation, RenditionOrigin, Version};
+use crate::http::connection::ConnectionContext;
+use crate::http::problem::Problem;
+use crate::shows::{Show, ShowState};
+
+const MEDIA_TYPE: &str = "application/vnd.apple.mpegurl";
+
+/// How long a request for a show that has just begun waits for its first part, so that a viewer
+/// who comes with the creator needs no second try. A plan is made within 4.5 s at the defaults.
+const STARTING_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Answers with the multivariant playlist of the creator's newest show.
+pub(super) async fn multivariant(
+    routes: &MediaRoutes,
+    connection: &ConnectionContext,
+    handle: &str,
+    request: &HeaderMap,
+) -> Result<Response, Problem> {
+    let not_live = || {
+        not_now(StatusCode::NOT_FOUND, format!("{handle} is not live"))
+            .header(RETRY_AFTER, HeaderValue::from_static("2"))
+    };
+    let show = routes.shows.by_handle(handle).ok_or_else(not_live)?;
+    let presentation = match show.hls().presentation() {
+        Some(presentation) => presentation,
+        None => {
+            let _waiting = routes.waiting.enter(connection)?;
+            first_presentation(&show).await.ok_or_else(not_live)?
+        }
+    };
+    let description = Description {
+        resource: Resource::Multivariant,
+        content_type: MEDIA_TYPE,
+        target_duration_s: presentation.plan.target_duration_s,
+        modified_unix_ms: None,
+    };
+    Ok(reply::playlist(&presentation.multivariant, &description, request))
+}
+
+async fn first_presentation(show: &Show) -> Option<Arc<Presentation>> {
+    let mut presentation = show.hls().follow();
+    let mut state = show.watch_state();
+    let ready = async {
+        tokio::select! {
+            ready = presentation.wait_for(Option::is_some) => ready.ok()?.clone(),
+            _ = state.wait_for(|state| *state == ShowState::Ended) => None,
+        }
+    };
+    timeout(STARTING_TIMEOUT, ready).await.ok().flatten()
+}
+
+/// Answers with a media playlist, once it is what was asked for.
+pub(super) async fn media(
+    waiting: &WaitingRoom,
+    connection: &ConnectionContext,
+    origin: &RenditionOrigin,
+    query: &str,
+    request: &HeaderMap,
+) -> Result<Response, Problem> {
+    let directives = Directives::parse(query)
+        .map_err(|error| not_now(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let version = origin.current();
+    let (version, delivery) = match decide(&version, &directives)? {
+        Some(delivery) => (version, delivery),
+        None => wait_for_version(waiting, connection, origin, &directives).await?,
+    };
+    let Version { snapshot, reports } = version;
+    let description = Description {
+        resource: Resource::Playlist { blocking: directives.is_blocking() },
+        content_type: MEDIA_TYPE,
+        target_duration_s: snapshot.options().target_duration_s,
+        modified_unix_ms: Some(snapshot.modified_unix_ms()),
+    };
+    Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, request))
+}
+
+/// Waits for the version that answers the directives (D1, D2), at most as long as D6 allows.
+async fn wait_for_version(
+    waiting: &WaitingRoom,
+    connection: &ConnectionContext,
+    origin: &RenditionOrigin,
+    directives: &Directives,
+) -> Result<(Version, Delivery), Problem> {
+    let _waiting = waiting.enter(connection)?;
+    let mut versions = origin.follow();
+    let deadline = Instant::now() + origin.hold_max();
+    loop {
+        let version = versions.borrow_and_update().clone();
+        if let Some(delivery) = decide(&version, directives)? {
+            return Ok((version, delivery));
+        }
+        timeout_at(deadline, versions.changed()).await.ok().and_then(Result::ok).ok_or_else(too_late)?;
+    }
+}
+
+fn decide(version: &Version, directives: &Directives) -> Result<Option<Delivery>, Problem> {
+    match version.snapshot.decide(directives) {
+        Decision::Now(delivery) => Ok(Some(delivery)),
+        Decision::Wait => Ok(None),
+        Decision::Reject(why) => Err(not_now(StatusCode::BAD_REQUEST, why.to_string())),
+    }
+}

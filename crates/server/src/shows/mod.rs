@@ -1,0 +1,14 @@
+//! Shows: who is live, who publishes, who takes over, when a show ends.
+//!
+//! A [`Show`] outlives its encoder's connections: a publisher that drops may come back within the
+//! grace and goes on with the same show. [`Shows`] finds shows by handle and by id; a
+//! [`Publication`] is one publisher's right to write into a show, lost to whoever publishes next
+//! with the right key (newest wins).
+
+mod publication;
+mod registry;
+mod show;
+
+pub use publication::{Expected, Publication, PublishEnded};
+pub use registry::{PublishRefused, Shows, ShowsOptions};
+pub use show::{Show, ShowState};

@@ -1,0 +1,114 @@
+//! One show: its identity, its state, its input and what is made of it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::publication::Input;
+use crate::egress::HlsOrigin;
+
+/// Where a show is in its life. It only moves forward, except between `Live` and `Away`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowState {
+    /// A publisher was accepted; nothing can be played yet.
+    Starting,
+    /// Playable, the encoder is connected.
+    Live,
+    /// Playable, the encoder dropped and may come back within the grace.
+    Away,
+    /// Over; what is left can be played until it expires.
+    Ended,
+}
+
+/// One live broadcast of a creator, from go-live to its end.
+#[derive(Debug)]
+pub struct Show {
+    id: String,
+    handle: String,
+    started: Instant,
+    started_at_unix_ms: i64,
+    state: watch::Sender<ShowState>,
+    hls: HlsOrigin,
+    input: Mutex<Input>,
+}
+
+impl Show {
+    pub(super) fn new(
+        id: String,
+        handle: String,
+        started_at_unix_ms: i64,
+        hls: HlsOrigin,
+        input: Input,
+    ) -> Self {
+        Self {
+            id,
+            handle,
+            started: Instant::now(),
+            started_at_unix_ms,
+            state: watch::Sender::new(ShowState::Starting),
+            hls,
+            input: Mutex::new(input),
+        }
+    }
+
+    /// Unique among all shows ever; part of every media URI, so that a cache never mixes two shows.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The creator's public name.
+    #[must_use]
+    pub fn handle(&self) -> &str {
+        &self.handle
+    }
+
+    /// Unix time of the timeline's zero, in milliseconds of the origin's clock.
+    #[must_use]
+    pub fn started_at_unix_ms(&self) -> i64 {
+        self.started_at_unix_ms
+    }
+
+    /// Milliseconds of the server's monotonic clock since the show began.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Where the show is in its life.
+    #[must_use]
+    pub fn state(&self) -> ShowState {
+        *self.state.borrow()
+    }
+
+    /// Follows the state.
+    #[must_use]
+    pub fn watch_state(&self) -> watch::Receiver<ShowState> {
+        self.state.subscribe()
+    }
+
+    /// What viewers read over LL-HLS.
+    #[must_use]
+    pub fn hls(&self) -> &HlsOrigin {
+        &self.hls
+    }
+
+    /// Moves the state; an ended show stays ended.
+    pub(crate) fn set_state(&self, next: ShowState) {
+        self.state.send_if_modified(|state| {
+            let moves = *state != ShowState::Ended && *state != next;
+            if moves {
+                *state = next;
+            }
+            moves
+        });
+    }
+
+    /// The publisher's side. Held for a few instructions per frame by the one publisher.
+    pub(super) fn input(&self) -> MutexGuard<'_, Input> {
+        // A panic while holding it can only come from a bug in one frame's bookkeeping; the
+        // state stays usable, and a poisoned lock must not take the show down.
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
