@@ -44,3 +44,14 @@ test("a pause is no stall", () => {
   assert.equal(meter.look(1, true, 5100), 100);
   assert.equal(meter.count, 0);
 });
+
+test("a stop that a jump on purpose takes is not counted, the next one is", () => {
+  const meter = new StallMeter();
+  meter.look(1, true, 0);
+  meter.excuse();
+  assert.equal(meter.look(1, true, 300), 300);
+  assert.equal(meter.count, 0);
+  meter.look(3, true, 600);
+  meter.look(3, true, 900);
+  assert.equal(meter.count, 1);
+});

@@ -60,7 +60,7 @@ export class StallMeter {
   #counted = false;
 
   /**
-   * Takes one look: where playback is, and whether it is meant to move. Returns how long it has
+   * Takes one look: where the picture is, and whether it is meant to move. Returns how long it has
    * been standing, in milliseconds. Looks are a quarter of a second apart, so a stop is counted
    * from the second look on that finds it standing.
    */
@@ -77,6 +77,11 @@ export class StallMeter {
       this.count += 1;
     }
     return stoodMs;
+  }
+
+  /** The player moves to another place on purpose: the stop that this takes is not counted. */
+  excuse(): void {
+    this.#counted = true;
   }
 }
 

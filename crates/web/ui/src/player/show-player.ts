@@ -38,7 +38,7 @@ export interface Stats {
 // Often enough for the pace and for a latency that reads as live; cheap enough for a phone.
 const LOOK_EVERY_MS = 250;
 
-// A picture this young may still be moved without anyone noticing.
+// A picture that has only just begun to move may be moved on without anyone noticing.
 const FRESH_FOR_MS = 1000;
 
 // A jump needs a moment to load its picture before it can be judged.
@@ -70,8 +70,10 @@ export class ShowPlayer {
   #overShow = "";
   #errors = { count: 0, fatal: 0, last: "" };
   #userPaused = false;
-  #jumpedAtMs = 0;
-  #begunAtMs = 0;
+  #jumpedAtMs = Number.NEGATIVE_INFINITY;
+  // When the picture began to move, at first or after a stop that anyone noticed; 0 before.
+  #movingSinceMs = 0;
+  #pictureS = 0;
   // Failures in a row without a picture in between: the next search waits the longer.
   #fruitless = 0;
   #timer = 0;
@@ -123,6 +125,7 @@ export class ShowPlayer {
 
   jumpToLive(): void {
     this.#jumpedAtMs = performance.now();
+    this.#stalls.excuse();
     this.#engine?.jumpToLive();
   }
 
@@ -290,26 +293,16 @@ export class ShowPlayer {
   }
 
   #look(): void {
-    const video = this.#video;
-    const facts = this.#facts;
     const nowMs = performance.now();
+    const before = stateOf(this.#facts).state;
     this.#figures = this.#engine?.figures() ?? null;
-    const quality = video.getVideoPlaybackQuality?.();
-    if (quality !== undefined) {
-      this.#frames.read(quality.totalVideoFrames, quality.droppedVideoFrames);
-    }
-    const begun = this.#engine !== null && video.played.length > 0;
-    this.#begunAtMs = begun ? this.#begunAtMs || nowMs : 0;
-    facts.seen ||= begun;
-    this.#fruitless = begun ? 0 : this.#fruitless;
-    facts.encoderAway = this.#figures?.encoderAway ?? false;
-    const stallsBefore = this.#stalls.count;
-    facts.stalledMs = this.#stalls.look(video.currentTime, begun && !video.paused, nowMs);
-    if (this.#stalls.count > stallsBefore && !facts.encoderAway) {
-      this.#caution.stalled(nowMs);
+    const begun = this.#engine !== null && this.#video.played.length > 0;
+    this.#measure(begun, nowMs);
+    if (before !== "live" && stateOf(this.#facts).state === "live") {
+      this.#movingSinceMs = nowMs;
     }
     const over = this.#figures?.complete === true && begun;
-    if (over && (video.ended || facts.stalledMs > LOOK_EVERY_MS)) {
+    if (over && (this.#video.ended || this.#facts.stalledMs > LOOK_EVERY_MS)) {
       this.#end();
     } else if (begun) {
       this.#keepPace(nowMs);
@@ -317,19 +310,41 @@ export class ShowPlayer {
     this.onLook(this.stats());
   }
 
+  #measure(begun: boolean, nowMs: number): void {
+    const video = this.#video;
+    const facts = this.#facts;
+    const quality = video.getVideoPlaybackQuality?.();
+    if (quality !== undefined) {
+      this.#frames.read(quality.totalVideoFrames, quality.droppedVideoFrames);
+    }
+    facts.seen ||= begun;
+    this.#fruitless = begun ? 0 : this.#fruitless;
+    facts.encoderAway = this.#figures?.encoderAway ?? false;
+    // While a jump loads its picture, the position is new already but the picture still stands.
+    this.#pictureS = video.seeking ? this.#pictureS : video.currentTime;
+    const stallsBefore = this.#stalls.count;
+    facts.stalledMs = this.#stalls.look(this.#pictureS, begun && !video.paused, nowMs);
+    if (this.#stalls.count > stallsBefore && !facts.encoderAway) {
+      this.#caution.stalled(nowMs);
+    }
+  }
+
   #keepPace(nowMs: number): void {
-    const { edgeLatencyS, complete } = this.#figures ?? {};
+    const { edgeLatencyS, complete, encoderAway } = this.#figures ?? {};
     const targetLatencyS = this.#targetLatencyS();
-    if (this.#video.paused || complete || edgeLatencyS == null || targetLatencyS === null) {
+    const known = edgeLatencyS != null && targetLatencyS !== null;
+    // Without new media the live edge is an empty place: nothing to catch up with.
+    if (!known || this.#video.paused || complete || encoderAway) {
       return;
     }
+    const fresh = nowMs - this.#movingSinceMs < FRESH_FOR_MS;
     const pace = paceOf({
       latencyS: edgeLatencyS,
       targetS: targetLatencyS,
       bufferedS: this.#bufferedS(),
-      fresh: nowMs - this.#begunAtMs < FRESH_FOR_MS,
+      fresh,
     });
-    if (pace.jump && nowMs - this.#jumpedAtMs > JUMPS_APART_MS) {
+    if (pace.jump && (fresh || nowMs - this.#jumpedAtMs > JUMPS_APART_MS)) {
       this.jumpToLive();
     }
     if (this.#video.playbackRate !== pace.rate) {
