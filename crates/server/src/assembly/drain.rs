@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::metrics::HttpMetrics;
+use crate::shows::Shows;
 use crate::shutdown::Trigger;
 
 /// How often to look whether viewers still ask for something.
@@ -36,16 +37,22 @@ impl Ended {
     }
 }
 
-/// Serves viewers until they are quiet or half of the time is over, then closes and waits for the
-/// servers until all of it is over. Shows have been told to end before.
+/// Ends all shows, serves viewers until they are quiet or half of the time is over, then closes and
+/// waits for the servers until all of it is over.
 pub(super) async fn drain(
     trigger: &Trigger,
     within: Duration,
+    shows: &Shows,
     metrics: &HttpMetrics,
     servers: &mut JoinSet<()>,
 ) -> Ended {
     let now = Instant::now();
     tracing::info!(within_s = within.as_secs(), "draining");
+    shows.refuse_publishers();
+    // Encoders that were asked to reconnect get a quarter of the time to leave by themselves.
+    if timeout_at(now + within / 4, shows.all_ended()).await.is_err() {
+        shows.end_all();
+    }
     wait_for_quiet(now + within / 2, metrics).await;
     trigger.close();
     let finished = async { while servers.join_next().await.is_some() {} };

@@ -9,14 +9,21 @@ mod reload;
 
 use anyhow::Context as _;
 use axum::Router;
+use tally_hub::Hub;
 use tally_store::Store;
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
-use crate::config::Config;
+use crate::config::{Config, PublishAuth};
+use crate::egress::HlsOptions;
 use crate::http::{self, HttpServer, Incoming, Limits};
+use crate::ingest::{Auth, RtmpIncoming, RtmpServer, RtmpService};
+use crate::media_routes::{self, MediaRoutes, WaitLimits, WaitingRoom};
 use crate::metrics::Metrics;
-use crate::shutdown::Trigger;
+use crate::pages;
+use crate::shows::{Shows, ShowsOptions};
+use crate::shutdown::{Shutdown, Trigger};
 pub use listeners::{BindError, BoundListeners};
 
 /// Runs a server until `trigger` is pulled and everything has ended, or the drain deadline cut it.
@@ -32,7 +39,7 @@ pub async fn run(
     let metrics = Metrics::new();
     let store = Store::open(&config.store.url).await.context("store.url")?;
     let admin = Admin::new(store.clone(), metrics.clone(), shutdown.clone());
-    let routes = http::finish(Router::new(), config.http.body_bytes_max);
+    let shows = shows(&config, &metrics);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(reload::reload_on_hangup(listeners.certificates(), metrics.tls.clone()));
@@ -40,13 +47,15 @@ pub async fn run(
     let mut servers = JoinSet::new();
     let admin_server = HttpServer::new(admin.routes(), &admin::LIMITS, Metrics::new().http);
     servers.spawn(admin_server.run(Incoming::Plain(listeners.admin.clone()), shutdown.clone()));
-    let server =
-        HttpServer::new(routes, &Limits::from_config(&config.http), metrics.http.clone());
-    let plain = listeners.http.clone().map(Incoming::Plain);
-    let secure = listeners.https.clone().map(Incoming::Tls);
-    for incoming in plain.into_iter().chain(secure) {
-        servers.spawn(server.clone().run(incoming, shutdown.clone()));
-    }
+    serve_viewers(&config, &listeners, &shows, &metrics, &shutdown, &mut servers);
+    let service = RtmpService {
+        shows: shows.clone(),
+        auth: auth(&config, &store),
+        limits: rtmp_limits(&config),
+        metrics: metrics.clone(),
+        shutdown: shutdown.clone(),
+    };
+    serve_publishers(&config, &listeners, service, &mut servers);
     listeners.announce();
     // From here on only the servers hold listeners, and give their ports up when they close.
     drop(listeners);
@@ -59,8 +68,83 @@ pub async fn run(
             anyhow::bail!("a listener's task ended by itself");
         }
     }
-    let ended = drain::drain(&trigger, config.server.drain, &metrics.http, &mut servers).await;
+    let ended =
+        drain::drain(&trigger, config.server.drain, &shows, &metrics.http, &mut servers).await;
     store.close().await;
     ended.log();
     Ok(())
+}
+
+fn shows(config: &Config, metrics: &Metrics) -> Shows {
+    let options = ShowsOptions {
+        hls: HlsOptions {
+            part_ms: config.hls.part_ms,
+            segment_ms: config.hls.segment_ms,
+            window_ms: config.hls.window_ms,
+        },
+        reconnect_grace: config.rtmp.reconnect_grace,
+        shows_max: config.server.shows_max,
+    };
+    let hub = Hub::new(tally_hub::Limits::default());
+    Shows::new(hub, options, metrics.clone(), TaskTracker::new())
+}
+
+fn auth(config: &Config, store: &Store) -> Auth {
+    match config.auth.publish {
+        PublishAuth::Key => Auth::Key(store.clone()),
+        PublishAuth::Open => Auth::Open(store.clone()),
+    }
+}
+
+fn rtmp_limits(config: &Config) -> tally_rtmp::Limits {
+    let milliseconds =
+        |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    tally_rtmp::Limits {
+        message_bytes_max: config.rtmp.message_bytes_max,
+        buffered_bytes_max: config.rtmp.buffered_bytes_max,
+        chunk_streams_max: config.rtmp.chunk_streams_max,
+        handshake_ms_max: milliseconds(config.rtmp.handshake_deadline),
+        publish_ms_max: milliseconds(config.rtmp.publish_deadline),
+        idle_ms_max: milliseconds(config.rtmp.idle),
+        ..tally_rtmp::Limits::default()
+    }
+}
+
+fn serve_viewers(
+    config: &Config,
+    listeners: &BoundListeners,
+    shows: &Shows,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+    servers: &mut JoinSet<()>,
+) {
+    let limits = WaitLimits {
+        total_max: config.http.waiting_requests_max,
+        per_connection_max: config.http.waiting_requests_per_connection_max,
+    };
+    let waiting = WaitingRoom::new(limits, metrics.http.clone());
+    let media = media_routes::router(MediaRoutes { shows: shows.clone(), waiting });
+    let routes = Router::new().merge(pages::router()).merge(media);
+    let routes = http::finish(routes, config.http.body_bytes_max);
+    let server = HttpServer::new(routes, &Limits::from_config(&config.http), metrics.http.clone());
+    let plain = listeners.http.clone().map(Incoming::Plain);
+    let secure = listeners.https.clone().map(Incoming::Tls);
+    for incoming in plain.into_iter().chain(secure) {
+        servers.spawn(server.clone().run(incoming, shutdown.clone()));
+    }
+}
+
+fn serve_publishers(
+    config: &Config,
+    listeners: &BoundListeners,
+    service: RtmpService,
+    servers: &mut JoinSet<()>,
+) {
+    let (connections_max, deadline) = (config.rtmp.connections_max, config.rtmp.handshake_deadline);
+    let server = RtmpServer::new(service, connections_max, deadline);
+    let plain = listeners.rtmp.clone().map(RtmpIncoming::Plain);
+    let secure = listeners.rtmps.clone().map(RtmpIncoming::Tls);
+    for incoming in plain.into_iter().chain(secure) {
+        servers.spawn(server.clone().run(incoming));
+    }
 }

@@ -374,8 +374,9 @@ pub fn reference() -> String {
          # Write this text again: tally check-config --defaults\n",
     );
     for section in sections() {
-        let _ = write!(text, "\n[{section}]\n");
+        let _ = write!(text, "\n[{section}]");
         for key in KEYS.iter().filter(|key| key.split().0 == section) {
+            text.push('\n');
             describe(key, &mut text);
         }
     }
@@ -386,8 +387,8 @@ fn describe(key: &Key, text: &mut String) {
     for line in key.help.lines() {
         let _ = writeln!(text, "# {line}");
     }
-    let _ = writeln!(text, "# {}", key.kind.allowed());
-    let _ = writeln!(text, "{} = {}\n", key.split().1, key.default);
+    let _ = writeln!(text, "# Takes {}.", key.kind.allowed());
+    let _ = writeln!(text, "{} = {}", key.split().1, key.default);
 }
 
 impl Kind {
