@@ -100,9 +100,9 @@ impl Lane {
         self.queue.push_back(frame);
     }
 
-    /// Where everything that came ends, by cadence for video.
+    /// Where what is queued ends, by cadence for video.
     pub(super) fn end(&self) -> Option<i64> {
-        let frontier = self.frontier?;
+        let frontier = self.frontier.filter(|_| !self.queue.is_empty())?;
         match self.medium() {
             Medium::Audio => Some(frontier),
             Medium::Video => Some(frontier + self.cadence.longest().unwrap_or(SLACK)),

@@ -112,8 +112,8 @@ impl Segmenter {
         };
         let (floor, ceiling) = match &self.stage {
             Stage::Running(running) => (running.floor(), running.ceiling()),
-            Stage::Probing(probe) => (i64::MIN, probe.start() + ticks(AHEAD_MS_MAX)),
-            Stage::Ended => (i64::MIN, i64::MIN),
+            Stage::Probing(probe) => (0, probe.start() + ticks(AHEAD_MS_MAX)),
+            Stage::Ended => (0, i64::MIN),
         };
         let at = frame.dts.ticks_in(TIMESCALE);
         if at > ceiling {

@@ -129,7 +129,7 @@ impl Muxer {
         self.meter.bitrates()
     }
 
-    /// Where everything that came ends.
+    /// Where everything that came ends: what is out, or what is queued behind it.
     pub(super) fn end(&self) -> i64 {
         let lanes = [self.video.as_ref(), self.audio.as_ref()].into_iter().flatten();
         lanes.filter_map(Lane::end).fold(self.part_start, i64::max)
