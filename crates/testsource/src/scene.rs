@@ -35,7 +35,7 @@ const BARS: [Color; 7] = [
 
 /// Edge of a macroblock, and so of a mosaic's stone, in pixels.
 pub const STONE_PIXELS: u16 = 16;
-/// Bits of the frame number in the lowest full row: 19 days at 30 frames a second... and a parity bit.
+/// Bits of the frame number in the lowest full row: six days at 30 frames a second. A parity bit follows.
 pub const NUMBER_BITS: usize = 24;
 /// Rows of the digits.
 const DIGIT_ROWS: usize = 5;
@@ -71,6 +71,12 @@ impl Mosaic {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.stones.len()
+    }
+
+    /// Stones in a row.
+    #[must_use]
+    pub const fn columns(&self) -> usize {
+        self.columns
     }
 
     /// Whether there are none; never so for a scene.
