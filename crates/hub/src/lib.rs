@@ -18,9 +18,9 @@
 //! they stay in step; and the memory of a stream is bounded however many tracks it has.
 //!
 //! # Cost
-//! - Writing a frame: two short locks, and at most [`FAN_OUT`] wakers woken. Each reader that wakes
-//!   wakes up to [`FAN_OUT`] more before it reads, so ten thousand waiting readers are reached in
-//!   five steps on the readers' own time.
+//! - Writing a frame: two short locks, and at most [`WRITER_FAN_OUT`] wakers called. Each reader that
+//!   wakes wakes up to [`FAN_OUT`] more before it reads, so ten thousand waiting readers are reached
+//!   in six steps on the readers' own time.
 //! - Reading a frame that is there: no lock; one reference count up and down for the chunk, one for
 //!   the payload. Reading at the end of the log: one short lock to wait, one when woken.
 //! - A waiting or stalled reader keeps no frame alive: it holds the log weakly, and learns on its next
@@ -73,4 +73,4 @@ pub use limits::Limits;
 pub use producer::{Producer, WriteError};
 pub use stats::{StreamStats, TrackStats};
 pub use stream::Stream;
-pub use wake::FAN_OUT;
+pub use wake::{FAN_OUT, WRITER_FAN_OUT};

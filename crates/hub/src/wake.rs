@@ -1,9 +1,9 @@
 //! Waking any number of waiting readers at a constant cost for the writer.
 //!
 //! Waiting readers stand in a list. The writer moves that whole list to the list of those to be
-//! woken, which is a change of two links, and wakes the first [`FAN_OUT`] of it. Whoever is woken owes
-//! the same: when it is next polled, gives up waiting or is dropped, it takes the next few off the
-//! list and wakes them.
+//! woken, which is a change of two links, and wakes the first [`WRITER_FAN_OUT`] of it. Whoever is woken
+//! owes as much and more: when it is next polled, gives up waiting or is dropped, it takes the next
+//! [`FAN_OUT`] off the list and wakes them.
 //!
 //! No wake-up is lost, because of one invariant that every operation keeps under the one lock:
 //! *while somebody is to be woken, somebody who was woken has not yet answered*. A woken reader always
@@ -15,10 +15,16 @@ use std::array;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// How many readers the writer wakes per frame, and each woken reader after it.
+/// How many readers each woken reader wakes.
 ///
-/// Eight: ten thousand readers are five steps away, and a lock is held for eight unlinks at most.
+/// Eight: ten thousand readers are six steps away, and the lock is held for eight unlinks at most.
 pub const FAN_OUT: usize = 8;
+
+/// How many readers the writer wakes with each entry.
+///
+/// Two: calling a waker costs the writer more than writing the entry does, and the memory of a reader
+/// that waits is cold. Not one, so that no single task that is late holds up all others.
+pub const WRITER_FAN_OUT: usize = 2;
 
 /// Names a reader within a [`WakeTree`] from `join` to `leave`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +94,7 @@ impl WakeTree {
         let mut lists = self.lock();
         lists.written = written;
         lists.move_waiting_to_waking();
-        lists.take_batch(None)
+        lists.take_batch(WRITER_FAN_OUT, None)
     }
 
     /// How many readers there are.
@@ -180,9 +186,9 @@ impl Lists {
         self.waking.last = last;
     }
 
-    fn take_batch(&mut self, unused: Option<Waker>) -> Batch {
-        let wakers = array::from_fn(|_| {
-            let at = self.waking.first?;
+    fn take_batch(&mut self, count: usize, unused: Option<Waker>) -> Batch {
+        let wakers = array::from_fn(|index| {
+            let at = self.waking.first.filter(|_| index < count)?;
             self.unlink(at);
             self.nodes[at].place = Place::Woken;
             self.nodes[at].waker.take()
@@ -197,7 +203,7 @@ impl Lists {
         }
         let unused = self.nodes[at].waker.take();
         match place {
-            Place::Woken => self.take_batch(unused),
+            Place::Woken => self.take_batch(FAN_OUT, unused),
             Place::Idle | Place::Linked => {
                 Batch { wakers: [const { None }; FAN_OUT], _unused: unused }
             }

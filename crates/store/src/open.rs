@@ -38,13 +38,10 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self> {
         let path = file_path(url)?;
         make_file(&path).map_err(|source| Error::Open { path: path.clone(), source })?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .busy_timeout(Duration::from_millis(BUSY_MS_MAX))
-            .journal_mode(SqliteJournalMode::Wal)
-            // An acknowledged write survives a power cut; the default of WAL mode would not promise it.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+        Self::connect(path.clone(), options(&path)).await
+    }
+
+    async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self> {
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .connect_with(options)
@@ -70,8 +67,10 @@ impl Store {
     /// once, the second waits and finds nothing left to do.
     async fn migrate(&self) -> Result<()> {
         let mut transaction = self.begin_write().await?;
+        // What `run` does with a connection it acquires; but `run` makes this future not `Send`
+        // (rust-lang/rust#100013), so that no task could open a store.
         MIGRATIONS
-            .run(&mut *transaction)
+            .run_direct(None, &mut *transaction, false)
             .await
             .map_err(|source| Error::from_migrate(source, self.path.clone()))?;
         transaction.commit().await.map_err(|source| self.error(source))
@@ -87,6 +86,16 @@ impl Store {
     pub(crate) fn error(&self, source: sqlx::Error) -> Error {
         Error::from_sqlx(source, self.path.clone())
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_millis(BUSY_MS_MAX))
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged write survives a power cut; the usual setting in WAL mode would not promise it.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
 }
 
 /// The file that `url` names.
@@ -111,3 +120,6 @@ fn make_file(path: &Path) -> io::Result<()> {
         made => made.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests;
