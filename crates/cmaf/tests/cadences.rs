@@ -5,23 +5,11 @@ mod common;
 
 use mp4_atom::Decode as _;
 
-use common::{AudioSource, Checker, Encoder, VideoSource, aac, avc, opus};
+use common::{AudioSource, Checker, Encoder, VideoSource, aac, avc, opus, play};
 use tally_cmaf::Options;
 
 const BOTH: Options =
     Options { part_ms: 250, segment_ms: 2_000, expects_video: true, expects_audio: true };
-
-/// Plays `encoder` until `end_ms`, ticking every 20 ms.
-fn play(checker: &mut Checker, encoder: &mut Encoder, end_ms: i64) {
-    while encoder.next_ms() < end_ms {
-        let at = encoder.next_ms();
-        if at / 20 > checker.now_ms / 20 {
-            checker.tick(at);
-        }
-        let (id, frame) = encoder.next();
-        checker.push(id, frame);
-    }
-}
 
 #[test]
 fn p4_p5_parts_fit_at_every_cadence_with_every_audio() {

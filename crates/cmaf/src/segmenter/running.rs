@@ -37,6 +37,8 @@ pub(super) struct Running {
     position: Option<i64>,
     /// Where the clock was when the leading track was last heard.
     lead_heard: Option<i64>,
+    /// Where the clock was when any track was last heard.
+    heard: Option<i64>,
 }
 
 impl Running {
@@ -60,6 +62,7 @@ impl Running {
             forced_until: i64::MIN,
             position: None,
             lead_heard: None,
+            heard: None,
         };
         for intake in tracks.values() {
             running.add_track(intake, tracks, rhythms.get(&intake.track.id), 0);
@@ -152,6 +155,7 @@ impl Running {
 
     /// Takes a frame; says whether the track has a hole now.
     pub(super) fn take(&mut self, id: TrackId, frame: &Pending, stats: &mut Stats) -> Taken {
+        self.heard = self.position;
         if id == self.lead {
             self.lead_heard = self.position;
             let renewed = self.lead_generation.is_some_and(|known| known != frame.generation);
@@ -188,11 +192,12 @@ impl Running {
     pub(super) fn tick(&mut self, position: i64, stats: &mut Stats) -> bool {
         self.position = self.position.max(Some(position));
         let now = self.position.unwrap_or(position);
-        let heard = *self.lead_heard.get_or_insert(now);
-        let stalls = self.pace.is_none() && now - heard >= ticks(STALL_MS);
+        let lead_heard = *self.lead_heard.get_or_insert(now);
+        let stalls = self.pace.is_none() && now - lead_heard >= ticks(STALL_MS);
         if stalls {
+            // Other tracks may have gone on: what came last tells where the timeline stood then.
             let timeline = self.leader().map_or(0, Muxer::end);
-            self.pace = Some(Pace { timeline, position: Some(heard) });
+            self.pace = Some(Pace { timeline, position: self.heard.or(Some(lead_heard)) });
         }
         if let Some(pace) = &mut self.pace {
             let since = *pace.position.get_or_insert(now);
