@@ -5,7 +5,7 @@
 //!   when a test fails, stopped when dropped.
 //! - [`publish`]: real encoders, and [`publish::raw`], an encoder that misbehaves on purpose.
 //! - [`play`]: real players, each giving the same [`play::Report`].
-//! - [`http`], [`playlist`], [`mp4`]: a viewer of our own that checks every byte against
+//! - [`http`], [`playlist`], [`mp4`], [`record`], [`rules`]: a viewer of our own that checks against
 //!   the numbered protocol rules.
 //!
 //! # Must never
@@ -23,6 +23,8 @@ pub mod play;
 pub mod playlist;
 pub mod process;
 pub mod publish;
+pub mod record;
+pub mod rules;
 pub mod server;
 pub mod tools;
 pub mod wait;

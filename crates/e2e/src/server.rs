@@ -30,7 +30,8 @@ impl Settings {
     }
 }
 
-fn variable(key: &str) -> String {
+/// The environment variable of a key: `TALLY_HTTP__LISTEN` for `http.listen`.
+pub fn variable(key: &str) -> String {
     format!("TALLY_{}", key.replace('.', "__").to_uppercase())
 }
 
@@ -59,19 +60,11 @@ impl Server {
     /// When it does not become ready; its log is shown.
     pub fn start(binary: &Path, settings: &Settings) -> Self {
         let data = TempDir::new().expect("a temporary folder");
-        let [http, https, rtmp, rtmps, admin] = free_addresses();
+        let listeners = loopback_listeners();
+        let [http, https, rtmp, rtmps, admin] = listeners.each_ref().map(|(_, address)| *address);
         let mut command = Command::new(binary);
         command.arg("serve").current_dir(data.path());
-        let listeners = [
-            ("http.listen", http),
-            ("http.tls.listen", https),
-            ("rtmp.listen", rtmp),
-            ("rtmp.tls.listen", rtmps),
-            ("admin.listen", admin),
-        ];
-        for (key, address) in listeners {
-            command.env(variable(key), address.to_string());
-        }
+        command.envs(listeners.map(|(variable, address)| (variable, address.to_string())));
         command.env(variable("auth.publish"), "open");
         command.env(variable("server.data_dir"), data.path().join("data"));
         command.envs(settings.0.iter().map(|(key, value)| (key, value)));
@@ -161,10 +154,19 @@ pub fn add_creator(binary: &Path, data: &Path, handle: &str) -> anyhow::Result<S
     Ok(key.to_owned())
 }
 
-/// Loopback addresses nobody listens on. Held all at once, so that they differ.
-fn free_addresses<const COUNT: usize>() -> [SocketAddr; COUNT] {
-    let held: [TcpListener; COUNT] = std::array::from_fn(|_| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback")
+/// Every listener's environment variable with a loopback address nobody listens on: HTTP, HTTPS,
+/// RTMP, RTMPS, admin.
+///
+/// # Panics
+/// When there are no free ports.
+pub fn loopback_listeners() -> [(String, SocketAddr); 5] {
+    let keys = ["http.listen", "http.tls.listen", "rtmp.listen", "rtmp.tls.listen", "admin.listen"];
+    // Held all at once, so that they differ.
+    let held = keys.map(|key| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        (variable(key), listener.expect("a free port on loopback"))
     });
-    held.map(|listener| listener.local_addr().expect("a bound listener has an address"))
+    held.map(|(variable, listener)| {
+        (variable, listener.local_addr().expect("a bound listener has an address"))
+    })
 }

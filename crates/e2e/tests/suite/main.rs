@@ -1,0 +1,10 @@
+//! The end-to-end suite, one binary so that it links once: see the crate's documentation.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+mod delivery;
+mod faults;
+mod operations;
+mod players;
+mod playlists;
+mod publishers;
+mod shows;
