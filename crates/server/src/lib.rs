@@ -19,6 +19,7 @@ pub mod assembly;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod egress;
 pub mod encoding;
 pub mod http;

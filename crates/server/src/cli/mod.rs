@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, keys};
+use serve::What;
 
 /// Live video: encoders push over RTMP, viewers watch over LL-HLS about a second later.
 #[derive(Debug, Parser)]
@@ -21,6 +22,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  tally demo                         a server with a test show: open the printed address
   tally creator add alice            make a creator; prints the stream key, once
   tally serve                        run with defaults; data goes to ./data
   ffmpeg -re -i FILE -c copy -f flv rtmp://localhost/live/STREAM_KEY
@@ -38,6 +40,10 @@ enum Command {
     /// Run the server until SIGTERM or Ctrl-C.
     #[command(after_help = serve::HELP)]
     Serve(ConfigFile),
+    /// Run the server with a test show on it, and print where to watch and how to push your own.
+    ///
+    /// The show comes from ffmpeg where that is installed, else from a built-in test source.
+    Demo(ConfigFile),
     /// Check the configuration and print what it comes to, without secrets.
     ///
     /// Exits with 0 when it is good, with 1 and one line for each problem when it is not.
@@ -75,7 +81,8 @@ impl ConfigFile {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve(config) => config.load().and_then(serve::serve),
+        Command::Serve(config) => config.load().and_then(|config| serve::serve(config, What::Server)),
+        Command::Demo(config) => config.load().and_then(|config| serve::serve(config, What::Demo)),
         Command::CheckConfig { config, defaults } => check_config(&config, defaults),
         Command::Creator { config, command } => {
             config.load().and_then(|config| creator::run(&config, &command))

@@ -1,4 +1,4 @@
-//! `tally serve`: from a configuration to a running server, and the signals that end it.
+//! `tally serve` and `tally demo`: from a configuration to a running server, and the signals that end it.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::assembly::{self, BoundListeners};
 use crate::config::Config;
 use crate::shutdown::Trigger;
-use crate::{logging, net};
+use crate::{demo, logging, net};
 
 pub(super) const HELP: &str = "\
 Signals:
@@ -17,7 +17,14 @@ Signals:
 /// Exit code of a process that was told twice to end: 128 + SIGINT, as shells count.
 const INTERRUPTED: i32 = 130;
 
-pub(super) fn serve(config: Config) -> anyhow::Result<()> {
+/// What is run: a server, with or without a show on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Server,
+    Demo,
+}
+
+pub(super) fn serve(config: Config, what: What) -> anyhow::Result<()> {
     logging::start(&config.server);
     let connections = config.http.connections_max.saturating_add(config.rtmp.connections_max);
     net::raise_file_limit(connections as u64);
@@ -30,7 +37,10 @@ pub(super) fn serve(config: Config) -> anyhow::Result<()> {
         let trigger = Trigger::new();
         let signals = Stop::new().context("cannot handle signals")?;
         tokio::spawn(signals.pull(trigger.clone()));
-        assembly::run(config, listeners, trigger).await
+        match what {
+            What::Server => assembly::run(config, listeners, trigger).await,
+            What::Demo => demo::run(config, listeners, trigger).await,
+        }
     })
 }
 

@@ -2,6 +2,8 @@
 
 use tally_store::{Handle, Store};
 
+use crate::clock;
+
 /// Decides who may publish.
 #[derive(Clone, Debug)]
 pub enum Auth {
@@ -34,7 +36,12 @@ impl Auth {
         match self {
             Self::Key(store) => {
                 let creator = store.authenticate(stream_key).await.map_err(Denied::Unavailable)?;
-                creator.map(|creator| creator.handle).ok_or(Denied::UnknownKey)
+                let creator = creator.ok_or(Denied::UnknownKey)?;
+                // A disk that is full must not keep a creator off the air.
+                if let Err(error) = store.note_key_used(creator.id, clock::unix_ms()).await {
+                    tracing::warn!(%error, "cannot note when the stream key was used");
+                }
+                Ok(creator.handle)
             }
             Self::Open(store) => {
                 let handle: Handle = stream_key
