@@ -1,5 +1,5 @@
-//! What the show looks like: colour bars, a clock of big digits, a moving bar, and the frame number
-//! once more as bits that a test can read from a player's canvas.
+//! What the show looks like: colour bars, a clock and a frame counter of big digits, a moving
+//! bar, and the frame number once more as bits that a test can read from a player's canvas.
 
 /// A colour as 8-bit limited-range Y'CbCr (BT.709).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ impl Color {
 const BLACK: Color = Color::new(16, 128, 128);
 const NIGHT: Color = Color::new(34, 140, 124);
 const WHITE: Color = Color::new(235, 128, 128);
+const SLATE: Color = Color::new(92, 140, 120);
 const AMBER: Color = Color::new(168, 44, 150);
 /// 75 % colour bars: white, yellow, cyan, green, magenta, red, blue.
 const BARS: [Color; 7] = [
@@ -119,9 +120,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A scene of `width` x `height` pixels.
-    #[must_use]
-    pub fn new(width: u16, height: u16, fps: u32) -> Self {
+    /// A scene of `width` x `height` pixels, which [`crate::Options`] has checked.
+    pub(crate) fn new(width: u16, height: u16, fps: u32) -> Self {
         Self {
             columns: usize::from(width.div_ceil(STONE_PIXELS)),
             rows: usize::from(height.div_ceil(STONE_PIXELS)),
@@ -141,38 +141,66 @@ impl Scene {
             let width = self.columns * (index + 1) / BARS.len() - start;
             mosaic.fill(start, 0, (width, bars_end), *color);
         }
-        self.paint_clock(&mut mosaic, bars_end + 2, number);
+        let clock_row = bars_end + 1;
+        self.paint_clock(&mut mosaic, clock_row, number);
+        self.paint_counter(&mut mosaic, clock_row + DIGIT_ROWS + 1, number);
         self.paint_mover(&mut mosaic, number);
         self.paint_number(&mut mosaic, number);
         mosaic
     }
 
+    /// `HH:MM:SS`, or `MM:SS` where that is too wide.
     fn paint_clock(&self, mosaic: &mut Mosaic, row: usize, number: u64) {
         let seconds = number / u64::from(self.fps);
         let fields = [seconds / 3_600 % 100, seconds / 60 % 60, seconds % 60];
-        let mut column = self.columns.saturating_sub(CLOCK_COLUMNS) / 2;
-        for (index, field) in fields.into_iter().enumerate() {
+        let is_wide = self.columns >= CLOCK_COLUMNS;
+        let (fields, width) = if is_wide {
+            (&fields[..], CLOCK_COLUMNS)
+        } else {
+            (&fields[1..], CLOCK_COLUMNS - 2 * DIGIT_COLUMNS - COLON_COLUMNS)
+        };
+        let mut column = (self.columns - width) / 2;
+        for (index, field) in fields.iter().enumerate() {
             if index > 0 {
                 mosaic.fill(column, row + 1, (1, 1), WHITE);
                 mosaic.fill(column, row + 3, (1, 1), WHITE);
                 column += COLON_COLUMNS;
             }
             for digit in [field / 10, field % 10] {
-                paint_digit(mosaic, column, row, digit as usize);
+                paint_digit(mosaic, column, row, digit as usize, WHITE);
                 column += DIGIT_COLUMNS;
             }
         }
     }
 
+    /// The last six digits of the frame number, where there is room under the clock.
+    fn paint_counter(&self, mosaic: &mut Mosaic, row: usize, number: u64) {
+        const DIGITS_SHOWN: usize = 6;
+        if row + DIGIT_ROWS > self.mover_row() {
+            return;
+        }
+        let mut column = (self.columns + DIGITS_SHOWN * DIGIT_COLUMNS - 1) / 2;
+        let mut rest = number;
+        for _ in 0..DIGITS_SHOWN {
+            column -= DIGIT_COLUMNS;
+            paint_digit(mosaic, column, row, (rest % 10) as usize, SLATE);
+            rest /= 10;
+        }
+    }
+
+    const fn mover_row(&self) -> usize {
+        self.full_rows - 5
+    }
+
     /// A bar that moves one column a frame.
     fn paint_mover(&self, mosaic: &mut Mosaic, number: u64) {
         let column = (number % self.columns as u64) as usize;
-        mosaic.fill(column, self.full_rows.saturating_sub(5), (1, 3), AMBER);
+        mosaic.fill(column, self.mover_row(), (1, 3), AMBER);
     }
 
     /// The frame number, lowest bit first, and a parity bit, in the lowest row that is not cropped.
     fn paint_number(&self, mosaic: &mut Mosaic, number: u64) {
-        let row = self.full_rows.saturating_sub(1);
+        let row = self.full_rows - 1;
         let bits = number & ((1 << NUMBER_BITS) - 1);
         for index in 0..NUMBER_BITS {
             let color = if bits >> index & 1 == 1 { WHITE } else { BLACK };
@@ -188,7 +216,7 @@ impl Scene {
     pub fn frame_number(&self, luma_at: impl Fn(u16, u16) -> u8) -> Option<u64> {
         const THRESHOLD: u8 = 128;
         let half = STONE_PIXELS / 2;
-        let y = (self.full_rows as u16 * STONE_PIXELS).saturating_sub(half);
+        let y = self.full_rows as u16 * STONE_PIXELS - half;
         let bit = |index: usize| luma_at(index as u16 * STONE_PIXELS + half, y) > THRESHOLD;
         let number =
             (0..NUMBER_BITS).filter(|index| bit(*index)).fold(0u64, |sum, index| sum | 1 << index);
@@ -196,10 +224,10 @@ impl Scene {
     }
 }
 
-fn paint_digit(mosaic: &mut Mosaic, column: usize, row: usize, digit: usize) {
+fn paint_digit(mosaic: &mut Mosaic, column: usize, row: usize, digit: usize, color: Color) {
     for (index, bits) in DIGITS[digit].iter().enumerate() {
         for offset in (0..3).filter(|offset| bits >> (2 - offset) & 1 == 1) {
-            mosaic.fill(column + offset, row + index, (1, 1), WHITE);
+            mosaic.fill(column + offset, row + index, (1, 1), color);
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Options {
     /// Pictures from one key frame to the next, at least 1. Default 60.
     pub gop_frames: u32,
     /// Pads pictures to this bit rate in kbit/s, at most 100,000, so that a load is like that of real
-    /// pictures. Default `None`: as small as it gets, about 60 kbit/s.
+    /// pictures. Default `None`: as small as it gets, about 25 kbit/s.
     pub video_kbps: Option<u32>,
 }
 
