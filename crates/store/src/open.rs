@@ -10,11 +10,17 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use tokio::time::{sleep, timeout};
+
 use crate::{Creators, Error, Result};
 
 /// How long a statement waits for another process that writes, in milliseconds. Writes take single
 /// milliseconds; a disk that is slower than this is a fault to report.
 pub const BUSY_MS_MAX: u64 = 5_000;
+
+/// Between two attempts to open a file that another process is making, in milliseconds: making one takes
+/// a few of them.
+const BUSY_PAUSE_MS: u64 = 10;
 
 /// Open connections: reads go in parallel in WAL mode, writes one after the other anyway.
 const CONNECTIONS_MAX: u32 = 4;
@@ -42,11 +48,9 @@ impl Store {
     }
 
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self> {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .connect_with(options)
-            .await
-            .map_err(|source| Error::from_sqlx(source, path.clone()))?;
+        let patience = Duration::from_millis(BUSY_MS_MAX);
+        let pool = timeout(patience, connect_when_free(&path, &options)).await;
+        let pool = pool.unwrap_or_else(|_| Err(Error::Busy { path: path.clone() }))?;
         let store = Self { pool, path };
         store.migrate().await?;
         Ok(store)
@@ -96,6 +100,23 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // An acknowledged write survives a power cut; the usual setting in WAL mode would not promise it.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+}
+
+/// Connects, again and again while another process makes the same file.
+///
+/// SQLite waits by itself for every lock but one: changing a new file to WAL mode needs it alone, and
+/// whoever comes at that moment is refused without waiting.
+async fn connect_when_free(path: &Path, options: &SqliteConnectOptions) -> Result<SqlitePool> {
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX);
+        match pool.connect_with(options.clone()).await {
+            Ok(pool) => return Ok(pool),
+            Err(source) => match Error::from_sqlx(source, path.to_owned()) {
+                Error::Busy { .. } => sleep(Duration::from_millis(BUSY_PAUSE_MS)).await,
+                error => return Err(error),
+            },
+        }
+    }
 }
 
 /// The file that `url` names.
