@@ -90,7 +90,8 @@ impl Capabilities {
     pub const FOUR_CCS_MAX: usize = 32;
 }
 
-/// What the peer wants to publish. Its `Debug` leaves out key and query: they are secrets.
+/// What the peer wants to publish. Its `Debug` shows nothing: key and query are secrets, and a wrong
+/// setting puts the key into the application name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishRequest {
     /// Application name, e.g. `live`: no query, no stream key, no slash at either end.
@@ -104,7 +105,7 @@ pub struct PublishRequest {
 
 impl fmt::Debug for PublishRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishRequest").field("app", &self.app).finish_non_exhaustive()
+        f.debug_struct("PublishRequest").finish_non_exhaustive()
     }
 }
 

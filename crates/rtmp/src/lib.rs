@@ -48,6 +48,8 @@ mod limits;
 pub mod message_type;
 mod outbound;
 mod session;
+#[cfg(test)]
+mod testing;
 
 pub use amf::AmfError;
 pub use error::Error;

@@ -17,7 +17,7 @@ pub(crate) enum Level {
 }
 
 /// Bytes waiting to be sent. Bounded by the session with `Limits::transmit_bytes_max`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Outbound {
     writer: ChunkWriter,
     queue: BytesMut,

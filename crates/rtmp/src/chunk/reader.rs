@@ -13,7 +13,6 @@ use crate::{Error, Limits};
 const HEADER_BYTES_MAX: usize = 18;
 
 /// Puts messages together from chunks. Bounds: [`Limits`].
-#[derive(Debug)]
 pub struct ChunkReader {
     limits: Limits,
     message_bytes_max: usize,
@@ -31,7 +30,6 @@ pub struct ChunkReader {
     abandoned: u64,
 }
 
-#[derive(Debug)]
 enum State {
     Header,
     /// Inside a chunk's payload.
@@ -44,7 +42,6 @@ enum State {
 }
 
 /// What later chunks of one chunk stream refer to.
-#[derive(Debug)]
 struct ChunkStream {
     id: u32,
     header: MessageHeader,

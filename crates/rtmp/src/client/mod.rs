@@ -79,8 +79,8 @@ pub enum SendError {
     },
 }
 
-/// A publisher without a socket: bytes in, bytes and events out, like [`crate::Session`].
-#[derive(Debug)]
+/// A publisher without a socket: bytes in, bytes and events out, like [`crate::Session`]. Its `Debug`
+/// tells the state only, because buffers hold the stream key.
 pub struct Publisher {
     target: Target,
     state: State,
@@ -101,6 +101,12 @@ enum State {
     Asking,
     Publishing,
     Ended,
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Publisher {

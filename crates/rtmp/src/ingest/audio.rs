@@ -95,6 +95,7 @@ impl AudioTrack {
         };
         // Packets that follow need the new record, whether it is good or not.
         self.codec = None;
+        self.header = None;
         self.codec = self.refusals.record("audio", self.number, parsed, events)?;
         self.header = Some(header);
         self.dirty = true;
@@ -115,8 +116,10 @@ impl AudioTrack {
             _ => return Ok(self.codec.as_ref().is_some_and(|codec| is_kind(codec, kind))),
         };
         let codec = self.refusals.record("audio", self.number, from_frame(payload), events)?;
-        self.dirty |= codec != self.codec;
-        self.codec = codec;
+        if !same_decoder(self.codec.as_ref(), codec.as_ref()) {
+            self.codec = codec;
+            self.dirty = true;
+        }
         Ok(self.codec.is_some())
     }
 
@@ -155,6 +158,20 @@ impl AudioTrack {
         if self.announced.take().is_some() {
             events.push_back(Event::TrackEnded(TrackId::Audio(self.number)));
         }
+    }
+}
+
+/// Whether packets of both go to one decoder. The `dec3` record begins with the data rate, which
+/// is made of the packet's size and differs from packet to packet at 44.1 kHz.
+fn same_decoder(one: Option<&Codec>, other: Option<&Codec>) -> bool {
+    const DATA_RATE_BYTES: usize = 2;
+    match (one, other) {
+        (Some(Codec::Eac3(one)), Some(Codec::Eac3(other))) => {
+            one.sample_rate == other.sample_rate
+                && one.frame_samples == other.frame_samples
+                && one.record.get(DATA_RATE_BYTES..) == other.record.get(DATA_RATE_BYTES..)
+        }
+        _ => one == other,
     }
 }
 

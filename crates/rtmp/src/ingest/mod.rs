@@ -14,7 +14,7 @@ use tally_media::obu::ObuError;
 use crate::amf::{self, AmfError, Encoding};
 use crate::chunk::Message;
 use crate::flv::{AudioBody, FlvError, Refused, Tags, VideoBody};
-use crate::{Error, Event, Limits, message_type};
+use crate::{Error, Event, Limits, Metadata, message_type};
 use audio::AudioTrack;
 use clock::Clock;
 use video::VideoTrack;
@@ -49,6 +49,8 @@ pub(crate) struct Ingest {
     clock: Clock,
     video: Vec<VideoTrack>,
     audio: Vec<AudioTrack>,
+    /// What the caller knows: GStreamer sends the same again every few frames.
+    metadata: Option<Metadata>,
     /// Whether it was told that there are more tracks than are taken.
     too_many_told: bool,
     damaged: u64,
@@ -63,6 +65,7 @@ impl Ingest {
             clock: Clock::default(),
             video: Vec::new(),
             audio: Vec::new(),
+            metadata: None,
             too_many_told: false,
             damaged: 0,
             damage: 0,
@@ -74,6 +77,7 @@ impl Ingest {
         self.clock = Clock::default();
         self.video.clear();
         self.audio.clear();
+        self.metadata = None;
         self.too_many_told = false;
     }
 
@@ -176,7 +180,10 @@ impl Ingest {
         events: &mut VecDeque<Event>,
     ) -> Result<(), BodyError> {
         let values = amf::read_all(&message.payload, encoding)?;
-        if let Some(metadata) = metadata::read(&values) {
+        if let Some(metadata) = metadata::read(&values)
+            && self.metadata.as_ref() != Some(&metadata)
+        {
+            self.metadata = Some(metadata.clone());
             events.push_back(Event::Metadata(metadata));
         }
         Ok(())

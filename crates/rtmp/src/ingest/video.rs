@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tally_media::codec::{CodecError, av1, h264, h265, vp8, vp9};
+use tally_media::codec::{CodecError, av1, changed_parameters, h264, h265, vp8, vp9};
 use tally_media::{Codec, Color, Frame, Timescale, Timestamp, Track, TrackId, nal, obu};
 
 use super::{BodyError, Numbered, Refusals, clock};
@@ -66,6 +66,9 @@ impl VideoTrack {
                     return Ok(());
                 }
                 let frame = self.frame(payload, time_ns, composition_ms)?;
+                if frame.keyframe {
+                    self.follow_in_band(&frame.payload);
+                }
                 self.announce(events);
                 events.push_back(Event::Frame { track: TrackId::Video(self.number), frame });
             }
@@ -90,6 +93,7 @@ impl VideoTrack {
         }
         // Frames that follow need the new record, whether it is good or not.
         self.codec = None;
+        self.header = None;
         let parsed = match kind {
             VideoCodec::H264 => h264::from_avcc(header.1.clone()),
             VideoCodec::H265 => h265::from_hvcc(header.1.clone()),
@@ -179,6 +183,16 @@ impl VideoTrack {
         Ok(Frame { dts, pts, duration_ticks: None, keyframe, payload })
     }
 
+    /// Takes up parameters that changed in a key frame without a new sequence start. Sets that
+    /// cannot be read change nothing: the picture may still decode with the known ones.
+    fn follow_in_band(&mut self, keyframe: &Bytes) {
+        let changed = self.codec.as_ref().map(|codec| changed_parameters(codec, keyframe));
+        if let Some(Ok(Some(codec))) = changed {
+            self.codec = Some(codec);
+            self.dirty = true;
+        }
+    }
+
     /// Tells the track if it is new or changed. Only with a frame, so that record and colour, which
     /// come one after the other, make one change.
     fn announce(&mut self, events: &mut VecDeque<Event>) {
@@ -219,20 +233,23 @@ impl VideoTrack {
     }
 }
 
-/// The code points of a `colorConfig`; `None` unless all three are there.
+/// The code points of a `colorConfig`; `None` if it has none of them. ffmpeg leaves out those that
+/// its source does not tell.
 fn color(config: &Value) -> Option<Color> {
+    /// "Unspecified" in all three tables of H.273.
+    const UNSPECIFIED: u8 = 2;
     let code = |name| {
         let number = config.property(name)?.as_number()?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
         (0.0..=255.0).contains(&number).then_some(number as u8)
     };
-    Some(Color {
-        primaries: code("colorPrimaries")?,
-        transfer: code("transferCharacteristics")?,
-        matrix: code("matrixCoefficients")?,
-        // colorInfo has no field for it; encoders that send HDR metadata use the video range.
-        full_range: false,
-    })
+    let codes = ["colorPrimaries", "transferCharacteristics", "matrixCoefficients"].map(code);
+    if codes == [None; 3] {
+        return None;
+    }
+    let [primaries, transfer, matrix] = codes.map(|code| code.unwrap_or(UNSPECIFIED));
+    // colorInfo has no field for the range; encoders that send it use the video range.
+    Some(Color { primaries, transfer, matrix, full_range: false })
 }
 
 const fn is_kind(codec: &Codec, kind: VideoCodec) -> bool {

@@ -15,7 +15,6 @@ const TIMESTAMP_NANO_OFFSET: u32 = 8;
 const CAN_FORWARD: u32 = 4;
 
 /// What stays known of `connect`.
-#[derive(Debug)]
 pub(super) struct Connection {
     pub(super) capabilities: Capabilities,
     /// Application name without slashes at its ends; may hold a stream key at its end.

@@ -5,6 +5,7 @@ mod connect;
 mod control;
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -17,7 +18,7 @@ use crate::{Error, Event, Limits, message_type};
 use control::Acknowledgements;
 
 /// One publisher's connection, without a socket: see the crate documentation for the calling order.
-#[derive(Debug)]
+/// Its `Debug` tells the phase only, because buffers may hold a stream key.
 pub struct Session {
     limits: Limits,
     phase: Phase,
@@ -75,6 +76,12 @@ pub enum CloseReason {
     Ended,
     /// Something the publisher sends cannot be worked with (`NetStream.Publish.Failed`).
     Failed,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("phase", &self.phase).finish_non_exhaustive()
+    }
 }
 
 impl Session {
