@@ -5,6 +5,7 @@ pub mod gstreamer;
 pub mod obs;
 pub mod raw;
 
+use std::cell::Cell;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Publisher {
     process: Process,
+    /// A second interrupt would end some encoders without a goodbye.
+    interrupted: Cell<bool>,
 }
 
 impl Publisher {
@@ -27,7 +30,10 @@ impl Publisher {
     /// # Panics
     /// When it cannot be started.
     pub fn start(name: &str, command: &Command) -> Self {
-        Self { process: Process::start(name, command).expect("an installed encoder starts") }
+        Self {
+            process: Process::start(name, command).expect("an installed encoder starts"),
+            interrupted: Cell::new(false),
+        }
     }
 
     /// Ends the show as a creator does: the encoder unpublishes and leaves.
@@ -35,8 +41,15 @@ impl Publisher {
     /// # Panics
     /// When the encoder does not end.
     pub fn stop(mut self) {
-        self.process.signal(Signal::INT);
+        self.interrupt();
         self.process.ended(END_WITHIN).expect("an interrupted encoder ends");
+    }
+
+    /// Asks the encoder to end the show, once, without waiting for it to do so.
+    pub fn interrupt(&self) {
+        if !self.interrupted.replace(true) {
+            self.process.signal(Signal::INT);
+        }
     }
 
     /// Ends the encoder in the middle of what it is doing, as a power cut would.

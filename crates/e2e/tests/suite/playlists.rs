@@ -22,12 +22,9 @@ fn a_whole_show_holds_to_the_playlist_and_media_rules() {
     let (server, publisher) = need!(shows::server_with_show(&settings));
     let playlist = shows::media_playlist(&server, "alice");
     let stop_after = 16;
-    let mut publisher = Some(publisher);
     let recording = Recording::follow(server.http, &playlist, |playlist| {
         if playlist.open.msn >= stop_after {
-            if let Some(publisher) = publisher.take() {
-                publisher.stop();
-            }
+            publisher.interrupt();
         }
         false
     });
@@ -102,16 +99,15 @@ fn parts_keep_to_their_target_at_every_common_frame_rate() {
 
 /// Follows several renditions at once for five segments each.
 fn record_all(server: &Server, playlists: &[String]) -> Vec<anyhow::Result<Recording>> {
+    let follow = |playlist: &str| {
+        let mut end = None;
+        Recording::follow(server.http, playlist, |playlist| {
+            playlist.open.msn >= *end.get_or_insert(playlist.open.msn + 5)
+        })
+    };
     thread::scope(|scope| {
-        let follow = |playlist: &'scope String| {
-            scope.spawn(move || {
-                let mut end = None;
-                Recording::follow(server.http, playlist, |playlist| {
-                    playlist.open.msn >= *end.get_or_insert(playlist.open.msn + 5)
-                })
-            })
-        };
-        let threads: Vec<_> = playlists.iter().map(follow).collect();
+        let started = playlists.iter().map(|playlist| scope.spawn(move || follow(playlist)));
+        let threads: Vec<_> = started.collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }
