@@ -226,3 +226,32 @@ fn records_are_refused_by_name_at_every_cut() {
     let error = h264::from_avcc(hex(&(two.to_owned() + &AVCC[10..]))).unwrap_err();
     assert_eq!(error.to_string(), "avcC record has a forbidden NAL length size: 3");
 }
+
+/// Flips every bit of a real record, alone and with the next byte lost: gets deeper than random bytes.
+/// What is still accepted has a size and a name.
+fn damage(record: &str, read: impl Fn(Bytes) -> Result<Codec, CodecError>) {
+    let record = hex(record);
+    for bit in 0..record.len() * 8 {
+        let mut damaged = record.to_vec();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let mut shorter = damaged.clone();
+        shorter.remove((bit / 8 + 1) % damaged.len());
+        for bytes in [damaged, shorter] {
+            let Ok(codec) = read(bytes.into()) else { continue };
+            let video = codec.video().unwrap();
+            assert!(video.width > 0 && video.height > 0 && video.rfc6381.len() > 4);
+        }
+    }
+}
+
+#[test]
+fn damaged_records_never_panic() {
+    damage(AVCC, h264::from_avcc);
+    damage(AVCC_422, h264::from_avcc);
+    damage(HVCC, h265::from_hvcc);
+    damage(HVCC_LAYERS, h265::from_hvcc);
+    damage(AV1C_10_BIT, av1::from_av1c);
+    damage(VPCC, |record| vp9::from_vpcc(record, &hex(VP9_KEYFRAME)));
+    damage(VP9_444_KEYFRAME, |frame| vp9::from_keyframe(&frame));
+    damage(VP8_KEYFRAME, |frame| vp8::from_keyframe(None, &frame));
+}

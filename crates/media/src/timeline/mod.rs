@@ -27,8 +27,6 @@
 
 pub mod grid;
 
-use std::collections::BTreeMap;
-
 use crate::{Codec, Frame, Timescale, Timestamp, Track, TrackId, codec};
 use grid::SampleGrid;
 
@@ -89,8 +87,9 @@ pub struct Timeline {
     end_ns: i64,
     /// No frame is placed before this.
     floor_ns: i64,
-    /// Keyed by [`TrackId`], whose two bytes bound it to 512 entries.
-    tracks: BTreeMap<TrackId, TrackClock>,
+    /// One for each [`TrackId`], whose two bytes bound them to 512. A show has a handful, so a search
+    /// through them is the quickest map.
+    tracks: Vec<(TrackId, TrackClock)>,
 }
 
 /// One track's wire clock and place.
@@ -135,7 +134,7 @@ impl Timeline {
     pub fn resume(&mut self, elapsed_ms: i64) {
         self.offset_ns = None;
         self.resumed_ns = elapsed_ms.saturating_mul(NS_PER_MS);
-        for clock in self.tracks.values_mut() {
+        for (_, clock) in &mut self.tracks {
             clock.wire = None;
             clock.grid = None;
         }
@@ -180,7 +179,7 @@ impl Timeline {
             self.end_ns = self.end_ns.max(last.next_ns.saturating_add(composition_ns.max(0)));
             frame
         });
-        self.tracks.insert(track.id, clock);
+        self.tracks.push((track.id, clock));
         placed
     }
 
@@ -190,13 +189,13 @@ impl Timeline {
         Timestamp::new(self.end_ns, Timescale::NANOS)
     }
 
+    /// The track's clock, out of the map while its frame is placed.
     fn take_clock(&mut self, track: &Track) -> TrackClock {
-        let mut clock = self.tracks.remove(&track.id).unwrap_or(TrackClock {
-            timescale: track.timescale,
-            wire: None,
-            last: None,
-            grid: None,
-        });
+        let known = self.tracks.iter().position(|(id, _)| *id == track.id);
+        let Some(index) = known else {
+            return TrackClock { timescale: track.timescale, wire: None, last: None, grid: None };
+        };
+        let (_, mut clock) = self.tracks.swap_remove(index);
         clock.change_timescale(track.timescale);
         clock
     }
@@ -229,7 +228,7 @@ impl Timeline {
 
     /// The first frame of a publisher fixes the epoch for all its tracks.
     fn begin_publication(&mut self, wire_ns: i64, elapsed_ns: i64) -> i64 {
-        let is_first = self.tracks.is_empty() && self.end_ns == 0;
+        let is_first = self.end_ns == 0; // whatever is placed moves the end
         if !is_first {
             self.end_ns = self.end_ns.max(self.resumed_ns).max(elapsed_ns);
         }
@@ -248,7 +247,7 @@ impl Timeline {
         }
         let pushed_ns = offset_ns.saturating_add(missing_ns);
         self.offset_ns = Some(pushed_ns);
-        for other in self.tracks.values_mut() {
+        for (_, other) in &mut self.tracks {
             if let Some(wire) = &mut other.wire
                 && wire.epoch == self.epoch
             {
