@@ -8,7 +8,9 @@
 //!
 //! # When a new epoch begins
 //! - At the first frame after [`Timeline::resume`]: it lands where the server's clock says the show
-//!   is, but never before the end of what was placed, so a burst that ran ahead is not overlapped.
+//!   is; where the show had run ahead of that clock (an encoder that began with a burst), as long
+//!   after its end as the encoder was away. So nothing placed is overlapped, nor any gap that was
+//!   meanwhile shown to viewers.
 //! - When a track's wire time steps back by more than [`BACKWARD_MAX_NS`], or lands more than
 //!   [`FORWARD_MAX_NS`] after or [`LAG_MAX_NS`] before the show's end: its clock was set. The frame
 //!   lands after everything placed, and as much later as the server's clock went on since the track's
@@ -85,6 +87,8 @@ pub struct Timeline {
     resumed_ns: i64,
     /// The end of everything placed, and at least where the newest resumption starts.
     end_ns: i64,
+    /// Server clock when the end last moved.
+    end_elapsed_ns: i64,
     /// No frame is placed before this.
     floor_ns: i64,
     /// One for each [`TrackId`], whose two bytes bound them to 512. A show has a handful, so a search
@@ -176,7 +180,10 @@ impl Timeline {
             let composition = Timestamp::new(composition_ns, Timescale::NANOS);
             frame.pts = frame.dts.offset(composition.ticks_in(track.timescale));
             // A frame shown late ends as much later.
-            self.end_ns = self.end_ns.max(last.next_ns.saturating_add(composition_ns.max(0)));
+            let end_ns = last.next_ns.saturating_add(composition_ns.max(0));
+            if end_ns > self.end_ns {
+                (self.end_ns, self.end_elapsed_ns) = (end_ns, elapsed_ns);
+            }
             frame
         });
         self.tracks.push((track.id, clock));
@@ -230,7 +237,10 @@ impl Timeline {
     fn begin_publication(&mut self, wire_ns: i64, elapsed_ns: i64) -> i64 {
         let is_first = self.end_ns == 0; // whatever is placed moves the end
         if !is_first {
-            self.end_ns = self.end_ns.max(self.resumed_ns).max(elapsed_ns);
+            let now_ns = elapsed_ns.max(self.resumed_ns);
+            let passed_ns = now_ns.saturating_sub(self.end_elapsed_ns).max(0);
+            self.end_ns = self.end_ns.saturating_add(passed_ns).max(now_ns);
+            self.end_elapsed_ns = now_ns;
         }
         self.floor_ns = self.end_ns;
         self.set_epoch(self.floor_ns.saturating_sub(wire_ns))
