@@ -97,11 +97,7 @@ fn text(reader: &mut Reader<'_>, context: &mut Context) -> Result<String, AmfErr
     Ok(text)
 }
 
-fn array(
-    reader: &mut Reader<'_>,
-    context: &mut Context,
-    count: usize,
-) -> Result<Value, AmfError> {
+fn array(reader: &mut Reader<'_>, context: &mut Context, count: usize) -> Result<Value, AmfError> {
     let named = named_values(reader, context)?;
     let mut values = Vec::new();
     for _ in 0..count {

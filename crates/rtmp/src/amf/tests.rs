@@ -26,8 +26,7 @@ fn an_announced_count_reserves_nothing() {
 fn a_text_that_is_referred_to_is_paid_for_each_time() {
     let length = 8_000u16; // u29 of (length << 1 | 1)
     let header = u32::from(length) << 1 | 1;
-    let mut message =
-        vec![3, 0x06, (header >> 7) as u8 | 0x80, (header & 0x7f) as u8];
+    let mut message = vec![3, 0x06, (header >> 7) as u8 | 0x80, (header & 0x7f) as u8];
     message.extend(std::iter::repeat_n(b'x', length.into()));
     for _ in 0..1_000 {
         message.extend([0x06, 0x00]);

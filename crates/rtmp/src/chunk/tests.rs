@@ -69,10 +69,10 @@ fn type_3_after_type_0_steps_by_its_time() {
 fn chunk_stream_ids_have_three_forms() {
     let one = full(4, 0, 1, 8, 1)[1..].to_vec();
     let input = [
-        [&[0x00, 10][..], &one, b"a"].concat(),       // 64 + 10
-        [&[0x01, 10, 0][..], &one, b"b"].concat(),    // the same, in three bytes
+        [&[0x00, 10][..], &one, b"a"].concat(),         // 64 + 10
+        [&[0x01, 10, 0][..], &one, b"b"].concat(),      // the same, in three bytes
         [&[0x01, 0xff, 0xff][..], &one, b"c"].concat(), // 65,599
-        [&[0xc0, 10][..], b"d"].concat(),             // type 3 on 74
+        [&[0xc0, 10][..], b"d"].concat(),               // type 3 on 74
     ]
     .concat();
     let mut reader = reader();
@@ -135,8 +135,7 @@ fn extended_timestamps_repeat_on_type_3_chunks_or_not() {
         let repeat = if repeated { time.to_be_bytes().to_vec() } else { Vec::new() };
         let header = full(6, EXTENDED_TIMESTAMP, 300, 9, 1);
         // Payload that begins like the timestamp does, to be hard to tell.
-        let payload: Vec<u8> =
-            [&[0x5a; 128][..], &[0x01, 0x00, 0x00, 0x77], &[0x5b; 168]].concat();
+        let payload: Vec<u8> = [&[0x5a; 128][..], &[0x01, 0x00, 0x00, 0x77], &[0x5b; 168]].concat();
         let input = [
             &header[..],
             &time.to_be_bytes(),
@@ -312,7 +311,9 @@ fn an_independent_reader_understands_the_writer() {
     let mut writer = ChunkWriter::new();
     let mut wire = BytesMut::new();
     let messages: Vec<_> = (0..50u32)
-        .map(|n| message(n * 40 + n / 7, 8 + (n % 2) as u8, 1, &vec![n as u8; 100 + n as usize % 90]))
+        .map(|n| {
+            message(n * 40 + n / 7, 8 + (n % 2) as u8, 1, &vec![n as u8; 100 + n as usize % 90])
+        })
         .collect();
     for message in &messages {
         writer.write(&mut wire, message);

@@ -26,9 +26,7 @@ pub(super) fn sequence_start(track: &Track) -> Option<Bytes> {
         Codec::Vp8(video) | Codec::Vp9(video) => video.record.slice(FULL_BOX_HEAD..),
         Codec::Aac(audio) => audio.record.clone(),
         Codec::Opus(audio) => opus_head(audio)?,
-        Codec::Flac(audio) => {
-            Bytes::from([b"fLaC", audio.record.get(FULL_BOX_HEAD..)?].concat())
-        }
+        Codec::Flac(audio) => Bytes::from([b"fLaC", audio.record.get(FULL_BOX_HEAD..)?].concat()),
         Codec::Mp3(_) | Codec::Ac3(_) | Codec::Eac3(_) => return None,
     };
     let mut body = BytesMut::with_capacity(16 + record.len());

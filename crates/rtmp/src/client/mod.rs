@@ -299,8 +299,9 @@ impl Publisher {
     fn handle_command(&mut self, values: &[Value]) {
         let transaction = values.get(1).and_then(Value::as_number);
         let info = values.get(3);
-        let text =
-            |name| info.and_then(|info| info.property(name)?.as_text()).unwrap_or_default().to_owned();
+        let text = |name| {
+            info.and_then(|info| info.property(name)?.as_text()).unwrap_or_default().to_owned()
+        };
         match (values.first().and_then(Value::as_text), transaction) {
             (Some("_result"), Some(CONNECT)) if self.state == State::Connecting => {
                 self.create_stream();

@@ -10,9 +10,7 @@ mod tags;
 mod video;
 
 pub(crate) use audio::AudioBody;
-pub(crate) use codec::{
-    AUDIO_FOUR_CCS, AudioCodec, Refused, VIDEO_FOUR_CCS, VideoCodec,
-};
+pub(crate) use codec::{AUDIO_FOUR_CCS, AudioCodec, Refused, VIDEO_FOUR_CCS, VideoCodec};
 pub(crate) use tags::Tags;
 pub(crate) use video::VideoBody;
 

@@ -187,7 +187,6 @@ fn aggregates_move_their_tags_to_their_own_time() {
     assert_eq!(tags.last(), Some(Err(FlvError::TooManyTags { max: 4_096 })));
 }
 
-
 proptest! {
     #[test]
     fn every_byte_of_a_track_comes_out(

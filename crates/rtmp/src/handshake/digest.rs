@@ -67,7 +67,12 @@ pub(super) fn s1(random: &[u8; RANDOM_BYTES], scheme: Scheme) -> [u8; PACKET_BYT
     signed(random, scheme, SERVER_VERSION, SERVER_NAME)
 }
 
-fn signed(random: &[u8; RANDOM_BYTES], scheme: Scheme, version: [u8; 4], name: &[u8]) -> [u8; PACKET_BYTES] {
+fn signed(
+    random: &[u8; RANDOM_BYTES],
+    scheme: Scheme,
+    version: [u8; 4],
+    name: &[u8],
+) -> [u8; PACKET_BYTES] {
     let mut packet = [0; PACKET_BYTES];
     packet[4..8].copy_from_slice(&version);
     packet[8..].copy_from_slice(random);
@@ -78,7 +83,10 @@ fn signed(random: &[u8; RANDOM_BYTES], scheme: Scheme, version: [u8; 4], name: &
 }
 
 /// An S2 that answers a C1's digest: random bytes, signed with a key made of the digest.
-pub(super) fn s2(random: &[u8; RANDOM_BYTES], c1_digest: &[u8; DIGEST_BYTES]) -> [u8; PACKET_BYTES] {
+pub(super) fn s2(
+    random: &[u8; RANDOM_BYTES],
+    c1_digest: &[u8; DIGEST_BYTES],
+) -> [u8; PACKET_BYTES] {
     let mut packet = [0; PACKET_BYTES];
     packet[..RANDOM_BYTES].copy_from_slice(random);
     let key = hmac(&[SERVER_NAME, &KEY_TAIL].concat(), &[c1_digest]);

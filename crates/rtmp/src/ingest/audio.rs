@@ -12,8 +12,7 @@ use crate::flv::{AudioCodec, Content, Packet};
 
 /// `OpusHead` of stereo without pre-skip, for encoders that send an empty one (Enhanced RTMP:
 /// "default to mono/stereo mode").
-const OPUS_HEAD_STEREO: [u8; 19] =
-    *b"OpusHead\x01\x02\x00\x00\x80\xbb\x00\x00\x00\x00\x00";
+const OPUS_HEAD_STEREO: [u8; 19] = *b"OpusHead\x01\x02\x00\x00\x80\xbb\x00\x00\x00\x00\x00";
 
 /// One audio track of a publish.
 #[derive(Debug)]

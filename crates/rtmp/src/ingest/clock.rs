@@ -15,7 +15,11 @@ impl Clock {
         let now_ms = match self.last_ms {
             None => i64::from(timestamp_ms),
             Some(last_ms) => {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "mod 2^32")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "mod 2^32"
+                )]
                 let step = timestamp_ms.wrapping_sub(last_ms as u32).cast_signed();
                 last_ms.saturating_add(step.into())
             }

@@ -136,9 +136,12 @@ fn audio_frames_know_their_length() {
     // Opus with an empty head: stereo. 20 ms (config 19).
     setup.audio(0, &[b"\x95\x00Opus\x03"]);
     let events = setup.audio(23, &[b"\x95\x01Opus\x03\x98abc"]);
-    assert_eq!(names(&events), ["track Audio(3) opus", "frame Audio(3) 23"].map(|name| {
-        if name.starts_with("frame") { format!("{name} key") } else { name.to_owned() }
-    }));
+    assert_eq!(
+        names(&events),
+        ["track Audio(3) opus", "frame Audio(3) 23"].map(|name| {
+            if name.starts_with("frame") { format!("{name} key") } else { name.to_owned() }
+        })
+    );
     let (Event::Track(track), Event::Frame { frame, .. }) = (&events[0], &events[1]) else {
         panic!("{events:?}")
     };
@@ -170,8 +173,7 @@ fn nanoseconds_move_decode_and_presentation_time() {
     let mut setup = Setup::new();
     setup.video(0, &[AVC_START, AVCC]);
     // ModEx 333,333 ns, CodedFrames, composition time 80 ms.
-    let events =
-        setup.video(33, &[b"\x97\x02\x05\x16\x15\x01avc1\x00\x00\x50", FRAME_IDR]);
+    let events = setup.video(33, &[b"\x97\x02\x05\x16\x15\x01avc1\x00\x00\x50", FRAME_IDR]);
     let Some(Event::Frame { frame, .. }) = events.last() else { panic!("{events:?}") };
     assert_eq!((frame.dts.ticks, frame.pts.ticks), (33_333_333, 113_333_333));
 }
@@ -245,9 +247,7 @@ fn damage_costs_one_message() {
     let mut setup = Setup::new();
     setup.video(0, &[AVC_START, AVCC]);
     let events = setup.video(0, &[AVC_KEY, &FRAME_IDR[..FRAME_IDR.len() - 1]]);
-    assert_eq!(names(&events), [format!(
-        "damaged the NAL unit at byte 0 is longer than its frame"
-    )]);
+    assert_eq!(names(&events), ["damaged the NAL unit at byte 0 is longer than its frame"]);
     assert_eq!(setup.ingest.damaged(), 1);
     let events = setup.video(40, &[AVC_KEY, FRAME_IDR]);
     assert_eq!(names(&events), ["track Video(0) avc1.640009", "frame Video(0) 40 key"]);

@@ -152,12 +152,7 @@ impl VideoTrack {
         Ok(self.codec.is_some())
     }
 
-    fn frame(
-        &self,
-        payload: Bytes,
-        time_ns: i64,
-        composition_ms: i32,
-    ) -> Result<Frame, BodyError> {
+    fn frame(&self, payload: Bytes, time_ns: i64, composition_ms: i32) -> Result<Frame, BodyError> {
         let Some(codec) = &self.codec else { unreachable!("`ready` said that it is known") };
         // The tag header's key frame flag is not trusted: some encoders set it on every I picture.
         let (payload, keyframe) = match codec {

@@ -86,11 +86,8 @@ pub(super) fn answer(outbound: &mut Outbound, transaction: f64, object: &Value) 
         ("mode".to_owned(), Value::Number(1.0)),
     ];
     let encoding = object.property("objectEncoding").and_then(Value::as_number).unwrap_or(0.0);
-    let mut info = outbound::info(
-        Level::Status,
-        "NetConnection.Connect.Success",
-        "Connection succeeded.",
-    );
+    let mut info =
+        outbound::info(Level::Status, "NetConnection.Connect.Success", "Connection succeeded.");
     info.push(("objectEncoding".to_owned(), Value::Number(encoding)));
     for (name, value) in abilities() {
         properties.push((name.to_owned(), value.clone()));

@@ -50,7 +50,9 @@ impl Session {
         let type_id = message.type_id;
         let number = |at: usize| -> Result<u32, Error> {
             let bytes = message.payload.get(at..).and_then(|rest| rest.first_chunk::<4>());
-            bytes.map(|bytes| u32::from_be_bytes(*bytes)).ok_or(Error::ShortControlMessage { type_id })
+            bytes
+                .map(|bytes| u32::from_be_bytes(*bytes))
+                .ok_or(Error::ShortControlMessage { type_id })
         };
         match type_id {
             message_type::SET_CHUNK_SIZE => self.reader.set_chunk_size(number(0)?),

@@ -231,11 +231,8 @@ impl Session {
         if !able || self.is_closed() {
             return false;
         }
-        let mut info = outbound::info(
-            Level::Status,
-            "NetConnection.Connect.ReconnectRequest",
-            description,
-        );
+        let mut info =
+            outbound::info(Level::Status, "NetConnection.Connect.ReconnectRequest", description);
         if let Some(url) = tc_url {
             info.push(("tcUrl".to_owned(), Value::text(url)));
         }

@@ -193,11 +193,10 @@ fn the_key_is_found_wherever_the_encoder_put_it() {
     };
     let name = |name: &str| Value::text(name);
     assert_eq!(request("live", name("key")), ["live", "key", ""]);
-    assert_eq!(request("live", name("key?clientConfigId=9&a=?b")), [
-        "live",
-        "key",
-        "clientConfigId=9&a=?b"
-    ]);
+    assert_eq!(
+        request("live", name("key?clientConfigId=9&a=?b")),
+        ["live", "key", "clientConfigId=9&a=?b"]
+    );
     assert_eq!(request("live/key", name("")), ["live", "key", ""]);
     assert_eq!(request("live/key", Value::Null), ["live", "key", ""]);
     assert_eq!(request("live/key?a=1", name("")), ["live", "key", "a=1"]);
@@ -436,7 +435,11 @@ fn every_phase_has_a_deadline() {
     peer.send(message_type::AUDIO, 1, b"\xaf\x00\x12\x10").unwrap();
     peer.now_ms = 40_000;
     peer.send(message_type::USER_CONTROL, 0, &[0, 6, 0, 0, 0, 0]).unwrap();
-    assert_eq!(peer.session.poll_timeout(), Some(20_000 + limits.idle_ms_max), "pings are no media");
+    assert_eq!(
+        peer.session.poll_timeout(),
+        Some(20_000 + limits.idle_ms_max),
+        "pings are no media"
+    );
     let error = peer.session.handle_timeout(20_000 + limits.idle_ms_max).unwrap_err();
     assert_eq!(error, Error::IdleTimeout { ms: limits.idle_ms_max });
 }
