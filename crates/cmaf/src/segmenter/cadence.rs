@@ -40,22 +40,25 @@ impl Cadence {
         self.last = Some(at);
     }
 
-    /// The interval, when the latest ones differ by no more than rounding to milliseconds explains.
+    /// The shortest interval, when the latest ones differ by no more than rounding to milliseconds
+    /// explains.
     pub(super) fn steady(&self) -> Option<i64> {
         if self.intervals.len() < INTERVALS_MIN {
             return None;
         }
-        (self.longest()? - self.intervals.iter().min()? <= SLACK).then(|| self.mean())
+        let shortest = self.intervals.iter().min().copied()?;
+        (self.longest()? - shortest <= SLACK).then_some(shortest)
+    }
+
+    /// Frames and the time they took, over the latest intervals.
+    pub(super) fn seen(&self) -> (i64, i64) {
+        let frames = i64::try_from(self.intervals.len()).unwrap_or(0);
+        (frames, self.intervals.iter().sum())
     }
 
     /// The longest of the latest intervals.
     pub(super) fn longest(&self) -> Option<i64> {
         self.intervals.iter().max().copied()
-    }
-
-    fn mean(&self) -> i64 {
-        let count = i64::try_from(self.intervals.len()).unwrap_or(1).max(1);
-        (self.intervals.iter().sum::<i64>() + count / 2) / count
     }
 }
 
@@ -82,7 +85,7 @@ mod tests {
             cadence.see(frame * 1_000 / 30 * 90);
         }
         let step = cadence.steady().expect("30 fps is steady");
-        assert!((step - 3_000).abs() <= 12, "{step}");
+        assert_eq!(step, 33 * 90);
         cadence.see(20_000 / 30 * 90 + 9_000);
         assert_eq!(cadence.steady(), None);
     }

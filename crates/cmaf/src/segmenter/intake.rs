@@ -1,11 +1,15 @@
-//! A track's entrance: what no decoder could use is dropped here, and decode times are moved so that
-//! each group's keyframe is decoded when it is shown.
+//! A track's entrance: what no decoder could use is dropped here, and each frame gets its place on
+//! the timeline that parts are cut on.
 //!
-//! # Why decode times are moved
-//! With B-frames the first frame is shown some frames after it is decoded. The delay is added to all
-//! decode times of the track, and composition offsets become signed. A segment then starts where its
-//! first picture is shown: cut times mean the same in renditions with different B-frame settings, in
-//! their audio, and in PDT, and no edit list has to undo a delay.
+//! # Why places are not decode times
+//! With B-frames the first picture is shown some frames after it is decoded. That delay is added to
+//! the decode times of the track to get its frames' places. A segment then starts where its first
+//! picture is shown: cut times mean the same in renditions with different B-frame settings, in their
+//! audio, and in PDT, and no edit list has to undo a delay.
+//!
+//! The decode times written to fragments stay the encoder's. Moving them too, with negative
+//! composition offsets, would be as correct, but ffmpeg 5.1 then shows the whole track late by the
+//! largest negative offset (measured: 34 ms with two B-frames), and players built on it do as well.
 
 use std::sync::Arc;
 
@@ -20,7 +24,7 @@ use crate::limits::{REORDER_MS_MAX, SLACK, TIMESCALE};
 pub(super) struct Pending {
     /// Which of the track's parameters it needs.
     pub(super) generation: u32,
-    /// Decode time, moved, in the track's timescale.
+    /// Decode time in the track's timescale.
     pub(super) decode: i64,
     /// Presentation time in the track's timescale.
     pub(super) present: i64,
@@ -28,7 +32,9 @@ pub(super) struct Pending {
     pub(super) duration: Option<u32>,
     pub(super) keyframe: bool,
     pub(super) payload: Bytes,
-    /// `decode` in 90 kHz.
+    /// What its place lies after its decode time, in the track's timescale.
+    pub(super) delay: i64,
+    /// Its place: decode time and delay, in 90 kHz.
     pub(super) at: i64,
     /// Its end in 90 kHz, where its length is known; else `at`.
     pub(super) end: i64,
@@ -39,7 +45,7 @@ pub(super) struct Pending {
 pub(super) struct Intake {
     pub(super) track: Arc<Track>,
     pub(super) generation: u32,
-    /// Added to decode times; in the track's timescale. Never shrinks: decode times must rise.
+    /// From decode time to place, in the track's timescale. Never shrinks: places must rise.
     delay: i64,
     last_decode: Option<i64>,
     needs_keyframe: bool,
@@ -104,8 +110,8 @@ impl Intake {
         } else {
             self.shown_from = None;
         }
-        let decode = self.rising(dts.saturating_add(self.delay), stats)?;
-        let at = in_90k(decode);
+        let decode = self.rising(dts, stats)?;
+        let at = in_90k(decode.saturating_add(self.delay));
         Some(Pending {
             generation: self.generation,
             decode,
@@ -113,6 +119,7 @@ impl Intake {
             duration: frame.duration_ticks,
             keyframe: frame.keyframe,
             payload: frame.payload,
+            delay: self.delay,
             at,
             end: at,
         })
@@ -131,6 +138,7 @@ impl Intake {
             duration: Some(duration),
             keyframe: true,
             payload: frame.payload,
+            delay: 0,
             at: in_90k(decode),
             end: in_90k(decode.saturating_add(i64::from(duration))),
         })

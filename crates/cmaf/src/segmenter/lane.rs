@@ -5,10 +5,12 @@
 //! The last frame's length is known when the next frame arrives, so a part can always be finished
 //! then. Where the cadence is steady it is finished one frame earlier: the boundary on the *decode*
 //! timeline is ours to choose, because composition offsets keep every picture's presentation time
-//! exact. A prediction that turns out wrong by rounding moves one decode time by as much and nothing
-//! that is seen; one that turns out wrong by a dropped frame makes the next sample start early and
-//! last longer. So the rule is: predict when the latest intervals differ by no more than rounding,
-//! the part is full with the predicted end, and one more frame would certainly exceed the target.
+//! exact. The shortest of the latest intervals is predicted, so that the next frame is decoded a
+//! rounding earlier rather than later than it says, and offsets stay positive. A prediction that
+//! turns out wrong by a dropped frame makes the next sample start early and last longer; nothing
+//! that is seen moves. So the rule is: predict when the latest intervals differ by no more than
+//! rounding, the part is full with the predicted end, and one more frame would certainly exceed the
+//! target.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -136,7 +138,7 @@ impl Lane {
     }
 
     fn video_boundary(&self, start: i64, limit: i64, target: i64, least: i64) -> Option<i64> {
-        let step = self.cadence.steady().or(self.cadence.longest()).unwrap_or(target);
+        let step = self.cadence.longest().unwrap_or(target);
         for frame in &self.queue {
             if frame.at >= limit - SLACK {
                 return Some(limit);
@@ -183,7 +185,7 @@ impl Lane {
         let pairs = frames.into_iter().zip(times.windows(2));
         let samples = pairs.map(|(frame, time)| Sample {
             duration: u32::try_from(time[1] - time[0]).unwrap_or(u32::MAX),
-            composition_offset: composition_offset(frame.present, time[0]),
+            composition_offset: difference(frame.present, time[0]),
             sync: frame.keyframe,
             payload: frame.payload,
         });
@@ -220,7 +222,7 @@ impl Lane {
             let least = times.last().map_or(0, |time| time + 1);
             times.push(frame.decode.max(least));
         }
-        let boundary = Timestamp::new(boundary, TIMESCALE).ticks_in(timescale);
+        let boundary = Timestamp::new(boundary, TIMESCALE).ticks_in(timescale) - last.delay;
         let own_end = match last.duration {
             Some(duration) if !is_video => last.decode.saturating_add(i64::from(duration)),
             _ => boundary,
@@ -239,7 +241,8 @@ impl Lane {
     }
 }
 
-fn composition_offset(present: i64, decode: i64) -> i32 {
+/// Presentation minus decode time, within what `trun` holds.
+fn difference(present: i64, decode: i64) -> i32 {
     let offset = present.saturating_sub(decode).clamp(i32::MIN.into(), i32::MAX.into());
     i32::try_from(offset).unwrap_or(0)
 }

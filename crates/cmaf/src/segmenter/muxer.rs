@@ -187,10 +187,9 @@ impl Muxer {
         for lane in [self.video.as_mut(), self.audio.as_mut()].into_iter().flatten() {
             lane.begin_at(start.at);
         }
-        if self.frame_rate.is_none()
-            && let Some(step) = self.video.as_ref().and_then(|lane| lane.cadence().steady())
-        {
-            self.frame_rate = super::cadence::frame_rate(1, step);
+        if let (None, Some(video)) = (self.frame_rate, &self.video) {
+            let (frames, span) = video.cadence().seen();
+            self.frame_rate = super::cadence::frame_rate(frames, span);
         }
         true
     }
@@ -227,9 +226,13 @@ impl Muxer {
         let lead = self.lead()?;
         if let Some(cut) = next
             && !self.parts.is_empty()
-            && (cut <= start || cut <= start + REST_MAX && !lead.has_before(cut))
         {
-            return Some(start);
+            let is_last = context.forced_until >= cut;
+            let has_sound = self.audio.as_ref().is_some_and(|audio| audio.has_before(cut));
+            let is_void = !lead.has_before(cut) && !(is_last && has_sound);
+            if cut <= start || cut <= start + REST_MAX && is_void {
+                return Some(start);
+            }
         }
         let segment_end = self.segment_start + context.cutter.length_max();
         let limit = (start + context.target).min(next.unwrap_or(segment_end).min(segment_end));

@@ -130,6 +130,7 @@ mod tests {
                 duration: None,
                 keyframe: n % group == 0,
                 payload: Bytes::new(),
+                delay: 0,
                 at,
                 end: at,
             });

@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod checker;
+pub mod clip;
 mod encoder;
 
 pub use checker::{Checker, Sample};
