@@ -317,9 +317,23 @@ fn a_burst_that_ran_ahead_is_not_overlapped_after_a_reconnect() {
     }
     assert_eq!(line.end(), Timestamp::from_ms(10_000));
     line.resume(3_000);
-    // Away for 2,950 ms, which viewers saw as a gap after the ten seconds.
-    assert_eq!(place(&mut line, &track, 5, 3_050), Timestamp::from_ms(12_950));
-    assert_eq!(place(&mut line, &track, 45, 3_050), Timestamp::from_ms(12_990));
+    // 2,950 ms after the last frame, as viewers saw it.
+    assert_eq!(place(&mut line, &track, 5, 3_050), Timestamp::from_ms(9_960 + 2_950));
+    assert_eq!(place(&mut line, &track, 45, 3_050), Timestamp::from_ms(12_950));
+}
+
+#[test]
+fn reconnects_do_not_add_up() {
+    let mut line = Timeline::new();
+    let track = video();
+    for connection in 0..100 {
+        line.resume(connection * 10_000);
+        for index in 0..25 {
+            let elapsed_ms = connection * 10_000 + index * 40;
+            let placed = place(&mut line, &track, index * 40, elapsed_ms);
+            assert_eq!(placed, Timestamp::from_ms(elapsed_ms));
+        }
+    }
 }
 
 #[test]

@@ -87,8 +87,8 @@ pub struct Timeline {
     resumed_ns: i64,
     /// The end of everything placed, and at least where the newest resumption starts.
     end_ns: i64,
-    /// Server clock when the end last moved.
-    end_elapsed_ns: i64,
+    /// By how much the frame that last moved the end was ahead of the server's clock.
+    lead_ns: i64,
     /// No frame is placed before this.
     floor_ns: i64,
     /// One for each [`TrackId`], whose two bytes bound them to 512. A show has a handful, so a search
@@ -182,7 +182,9 @@ impl Timeline {
             // A frame shown late ends as much later.
             let end_ns = last.next_ns.saturating_add(composition_ns.max(0));
             if end_ns > self.end_ns {
-                (self.end_ns, self.end_elapsed_ns) = (end_ns, elapsed_ns);
+                self.end_ns = end_ns;
+                let start_ns = frame.dts.ticks_in(Timescale::NANOS);
+                self.lead_ns = start_ns.saturating_sub(elapsed_ns);
             }
             frame
         });
@@ -237,10 +239,8 @@ impl Timeline {
     fn begin_publication(&mut self, wire_ns: i64, elapsed_ns: i64) -> i64 {
         let is_first = self.end_ns == 0; // whatever is placed moves the end
         if !is_first {
-            let now_ns = elapsed_ns.max(self.resumed_ns);
-            let passed_ns = now_ns.saturating_sub(self.end_elapsed_ns).max(0);
-            self.end_ns = self.end_ns.saturating_add(passed_ns).max(now_ns);
-            self.end_elapsed_ns = now_ns;
+            let now_ns = elapsed_ns.max(self.resumed_ns).saturating_add(self.lead_ns.max(0));
+            self.end_ns = self.end_ns.max(now_ns);
         }
         self.floor_ns = self.end_ns;
         self.set_epoch(self.floor_ns.saturating_sub(wire_ns))
