@@ -2,12 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Caution, paceOf, type Position } from "../src/player/pace.ts";
 
-const settled: Position = { latencyS: 0.75, targetS: 0.75, bufferedS: 0.6, fresh: false };
+const settled: Position = {
+  latencyS: 0.75,
+  targetS: 0.75,
+  bufferedS: 0.6,
+  fresh: false,
+  stalledS: 0,
+};
 
 test("at the wanted distance the speed is exactly one", () => {
   assert.deepEqual(paceOf(settled), { rate: 1, jump: false });
-  assert.equal(paceOf({ ...settled, latencyS: 0.79 }).rate, 1);
-  assert.equal(paceOf({ ...settled, latencyS: 0.71 }).rate, 1);
+  assert.equal(paceOf({ ...settled, latencyS: 0.78 }).rate, 1);
+  assert.equal(paceOf({ ...settled, latencyS: 0.72 }).rate, 1);
 });
 
 test("half a second behind is made up within ten seconds, with less than a second buffered", () => {
@@ -42,6 +48,13 @@ test("too close to the edge with nothing in hand slows down", () => {
 
 test("far behind jumps instead", () => {
   assert.deepEqual(paceOf({ ...settled, latencyS: 9, bufferedS: 8 }), { rate: 1, jump: true });
+});
+
+test("a standing picture is left behind once there is something newer to go to", () => {
+  const standing: Position = { ...settled, latencyS: 1.9, bufferedS: 0, stalledS: 1.2 };
+  assert.equal(paceOf(standing).jump, true);
+  assert.equal(paceOf({ ...standing, stalledS: 0.5 }).jump, false);
+  assert.equal(paceOf({ ...standing, latencyS: 1.2 }).jump, false);
 });
 
 test("a fresh picture jumps within what is loaded, and only then", () => {

@@ -11,8 +11,10 @@ export interface Position {
   targetS: number;
   /** Media in hand ahead of the picture shown. */
   bufferedS: number;
-  /** Whether the first picture has only just come. */
+  /** Whether the picture has only just begun to move. */
   fresh: boolean;
+  /** How long the picture has been standing. */
+  stalledS: number;
 }
 
 /** What to do about it. */
@@ -32,12 +34,20 @@ const RATE_MIN = 0.95;
 // At the top rate this takes half a minute to make up; beyond it one visible jump is kinder.
 const JUMP_BEHIND_S = 2.5;
 
+// A picture that has stood this long, while newer media is there to go to, is better left behind.
+const STALL_LEFT_AFTER_S = 1;
+const STALL_LEFT_BEHIND_S = 1;
+
 // Loading the first picture takes most of a second, in which the show went on. A jump right then,
 // within what is loaded already, goes unnoticed.
 const FRESH_JUMP_BEHIND_S = 0.25;
 
 // The live edge is an estimate that moves by some hundredths with each playlist: no chasing those.
-const DEAD_BAND_S = 0.06;
+const DEAD_BAND_S = 0.04;
+
+// How much faster per second behind: strong enough to end near the target, weak enough not to
+// overshoot between two looks.
+const GAIN_PER_S = 0.3;
 
 // Never spend the last part in hand on catching up.
 const RESERVE_S = 0.25;
@@ -46,17 +56,18 @@ const RESERVE_S = 0.25;
 const RATE_STEP = 0.02;
 
 /** The pace for a player that follows the live edge. */
-export function paceOf({ latencyS, targetS, bufferedS, fresh }: Position): Pace {
+export function paceOf({ latencyS, targetS, bufferedS, fresh, stalledS }: Position): Pace {
   const behindS = latencyS - targetS;
   const freshJump = fresh && behindS > FRESH_JUMP_BEHIND_S && bufferedS - behindS > RESERVE_S;
-  if (freshJump || behindS > JUMP_BEHIND_S) {
+  const stalledJump = stalledS > STALL_LEFT_AFTER_S && behindS > STALL_LEFT_BEHIND_S;
+  if (freshJump || stalledJump || behindS > JUMP_BEHIND_S) {
     return { rate: 1, jump: true };
   }
   if (behindS > DEAD_BAND_S && bufferedS > RESERVE_S) {
-    return { rate: stepped(Math.min(RATE_MAX, 1 + behindS * 0.2)), jump: false };
+    return { rate: stepped(Math.min(RATE_MAX, 1 + behindS * GAIN_PER_S)), jump: false };
   }
   if (behindS < -DEAD_BAND_S && bufferedS < RESERVE_S) {
-    return { rate: stepped(Math.max(RATE_MIN, 1 + behindS * 0.2)), jump: false };
+    return { rate: stepped(Math.max(RATE_MIN, 1 + behindS * GAIN_PER_S)), jump: false };
   }
   return { rate: 1, jump: false };
 }

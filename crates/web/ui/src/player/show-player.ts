@@ -41,6 +41,9 @@ const LOOK_EVERY_MS = 250;
 // A picture that has only just begun to move may be moved on without anyone noticing.
 const FRESH_FOR_MS = 1000;
 
+// The engine should have helped itself by now (it retries within two seconds): begin anew.
+const STUCK_AFTER_MS = 6000;
+
 // A jump needs a moment to load its picture before it can be judged.
 const JUMPS_APART_MS = 3000;
 
@@ -74,6 +77,8 @@ export class ShowPlayer {
   // When the picture began to move, at first or after a stop that anyone noticed; 0 before.
   #movingSinceMs = 0;
   #pictureS = 0;
+  // When there was last no reason to expect the picture to move, or it moved.
+  #excusedAtMs = 0;
   // Failures in a row without a picture in between: the next search waits the longer.
   #fruitless = 0;
   #timer = 0;
@@ -304,10 +309,22 @@ export class ShowPlayer {
     const over = this.#figures?.complete === true && begun;
     if (over && (this.#video.ended || this.#facts.stalledMs > LOOK_EVERY_MS)) {
       this.#end();
+    } else if (this.#isStuck(nowMs)) {
+      this.#onFailure({ type: "stuck", details: "", text: "no picture, and no error" }, true);
     } else if (begun) {
       this.#keepPace(nowMs);
     }
     this.onLook(this.stats());
+  }
+
+  #isStuck(nowMs: number): boolean {
+    const { phase, stalledMs, encoderAway } = this.#facts;
+    if (phase !== "playing" || stalledMs === 0 || encoderAway) {
+      this.#excusedAtMs = nowMs;
+    }
+    const stuck = nowMs - this.#excusedAtMs > STUCK_AFTER_MS;
+    this.#excusedAtMs = stuck ? nowMs : this.#excusedAtMs;
+    return stuck;
   }
 
   #measure(begun: boolean, nowMs: number): void {
@@ -343,6 +360,7 @@ export class ShowPlayer {
       targetS: targetLatencyS,
       bufferedS: this.#bufferedS(),
       fresh,
+      stalledS: this.#facts.stalledMs / 1000,
     });
     if (pace.jump && (fresh || nowMs - this.#jumpedAtMs > JUMPS_APART_MS)) {
       this.jumpToLive();
