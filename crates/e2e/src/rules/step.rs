@@ -1,12 +1,12 @@
-//! Rules between one playlist and the next: P3, P4, P7, P11, P14, P16, P17.
+//! Rules between one playlist and the next: P3, P4, P7, P11, P14, P16; P17 over many.
 
 use anyhow::ensure;
 
 use crate::playlist::{MediaPlaylist, Segment};
 use crate::record::Version;
 
-/// What a busy machine may add to the time between two parts (P17).
-const LATE_MS: i64 = 250;
+/// What encoder and network may add to the time between two parts (P17).
+const LATE_MS: i64 = 50;
 
 /// Checks two versions of a live playlist that follow each other.
 ///
@@ -23,8 +23,7 @@ pub fn check(before: &Version, after: &Version) -> anyhow::Result<()> {
     same(old.server_control == new.server_control, "P7: the server control")?;
     sequences(old, new)?;
     appended(old, new)?;
-    hint_kept(old, new)?;
-    in_time(before, after)
+    hint_kept(old, new)
 }
 
 /// P16: what was listed stays as it was, but for parts that have become old.
@@ -74,13 +73,21 @@ fn hint_kept(old: &MediaPlaylist, new: &MediaPlaylist) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// P17: a new part at most a part target after the last.
-fn in_time(before: &Version, after: &Version) -> anyhow::Result<()> {
-    let target_ms = i64::try_from(after.playlist.part_target_us / 1_000)?;
-    let took_ms = after.at_ms - before.at_ms;
-    let new = after.playlist.next() != before.playlist.next();
-    let late = new && took_ms > target_ms + LATE_MS;
-    ensure!(!late || after.playlist.ended, "P17: a part came {took_ms} ms after the last");
+/// P17: a new part at most a part target after the last. An encoder on a busy machine is late at
+/// times, and the server can do nothing about it; it may not be late as a rule.
+///
+/// # Errors
+/// With the times, when more than one part in ten was late.
+pub fn check_in_time(versions: &[Version]) -> anyhow::Result<()> {
+    let mut late = Vec::new();
+    for pair in versions.windows(2).filter(|pair| !pair[1].playlist.ended) {
+        let target_ms = i64::try_from(pair[1].playlist.part_target_us / 1_000)?;
+        let took_ms = pair[1].at_ms - pair[0].at_ms;
+        if took_ms > target_ms + LATE_MS {
+            late.push(took_ms);
+        }
+    }
+    ensure!(late.len() * 10 <= versions.len(), "P17: parts late by their time in ms: {late:?}");
     Ok(())
 }
 
@@ -108,26 +115,35 @@ mod tests {
 
     #[test]
     fn a_step_as_it_should_be_passes() {
-        check(&version(0, OLD), &version(500, NEW)).unwrap();
-        check(&version(0, OLD), &version(9_000, OLD)).unwrap();
+        check(&version(0, OLD), &version(0, NEW)).unwrap();
+        check(&version(0, OLD), &version(0, OLD)).unwrap();
     }
 
     #[test]
     fn each_rule_refuses_its_breach() {
-        for (rule, at_ms, old, new) in [
-            ("P3", 500, "DURATION:1", "DURATION:2"),
-            ("P4", 500, "PART-TARGET=0.5", "PART-TARGET=0.6"),
-            ("P7", 500, "#EXT-X-MEDIA", "#EXT-X-SERVER-CONTROL:HOLD-BACK=3\n#EXT-X-MEDIA"),
-            ("P11", 500, "8.1.m4s", "8.2.m4s"),
-            ("P14", 500, "EQUENCE:8", "EQUENCE:6"),
-            ("P14", 500, "EQUENCE:4", "EQUENCE:3"),
-            ("P16", 500, "DURATION=0.5,URI=\"8.0", "DURATION=0.4,URI=\"8.0"),
-            ("P17", 800, "", ""),
+        for (rule, old, new) in [
+            ("P3", "DURATION:1", "DURATION:2"),
+            ("P4", "PART-TARGET=0.5", "PART-TARGET=0.6"),
+            ("P7", "#EXT-X-MEDIA", "#EXT-X-SERVER-CONTROL:HOLD-BACK=3\n#EXT-X-MEDIA"),
+            ("P11", "8.1.m4s", "8.2.m4s"),
+            ("P14", "EQUENCE:8", "EQUENCE:6"),
+            ("P14", "EQUENCE:4", "EQUENCE:3"),
+            ("P16", "DURATION=0.5,URI=\"8.0", "DURATION=0.4,URI=\"8.0"),
         ] {
             let changed = NEW.replacen(old, new, 1);
-            let error = check(&version(0, OLD), &version(at_ms, &changed)).expect_err(rule);
+            let error = check(&version(0, OLD), &version(0, &changed)).expect_err(rule);
             assert!(error.to_string().starts_with(rule), "{rule}: {error}");
         }
+    }
+
+    #[test]
+    fn parts_may_be_late_at_times_and_not_as_a_rule() {
+        let versions = |late_every: i64| -> Vec<_> {
+            let at_ms = |index: i64| index * 500 + index / late_every * 100;
+            (0..40).map(|index| version(at_ms(index), OLD)).collect()
+        };
+        check_in_time(&versions(20)).unwrap();
+        assert!(check_in_time(&versions(4)).unwrap_err().to_string().starts_with("P17"));
     }
 
     #[test]

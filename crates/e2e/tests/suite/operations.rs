@@ -53,7 +53,7 @@ fn an_encoder_that_comes_back_finds_its_show_and_its_viewers() {
             Recording::follow(server.http, &playlist, |playlist| playlist.open.msn >= before + 9)
         };
         let viewer = scope.spawn(follow);
-        wait_for_segment(&server, &playlist, before + 2);
+        wait_for_segment(&server, &playlist, before + 1);
         publisher.kill();
         wait_for_gap(&server, &playlist);
         let _again = Show::default().publish(&server.publish_url("alice")).unwrap();

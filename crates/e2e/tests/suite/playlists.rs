@@ -30,6 +30,7 @@ fn a_whole_show_holds_to_the_playlist_and_media_rules() {
     });
     let recording = recording.unwrap();
     rules::check(&recording).unwrap();
+    rules::step::check_in_time(&recording.versions).unwrap();
     assert!(recording.last().ended, "P19: no end");
     assert!(recording.last().media_sequence > 0, "P14: the window did not roll on");
     assert!(recording.last().segments.len() >= 6, "P15: fewer than six segments");
