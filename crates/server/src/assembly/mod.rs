@@ -62,6 +62,8 @@ pub async fn run(
     admin.started();
 
     tokio::select! {
+        // Publishers' servers end by themselves once the server drains, which is no failure.
+        biased;
         () = shutdown.draining() => {}
         Some(ended) = servers.join_next() => {
             ended.context("a listener's task failed")?;
@@ -123,7 +125,11 @@ fn serve_viewers(
         per_connection_max: config.http.waiting_requests_per_connection_max,
     };
     let waiting = WaitingRoom::new(limits, metrics.http.clone());
-    let media = media_routes::router(MediaRoutes { shows: shows.clone(), waiting });
+    let media = media_routes::router(MediaRoutes {
+        shows: shows.clone(),
+        waiting,
+        metrics: metrics.hls.clone(),
+    });
     let routes = Router::new().merge(pages::router()).merge(media);
     let routes = http::finish(routes, config.http.body_bytes_max);
     let server = HttpServer::new(routes, &Limits::from_config(&config.http), metrics.http.clone());

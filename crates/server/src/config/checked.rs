@@ -206,9 +206,8 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     let auth = auth(&mut values);
     let admin = Admin { listen: values.address("admin.listen") };
     let url = values.database("store.url");
-    let url = url.unwrap_or_else(|| {
-        format!("sqlite:{}", server.data_dir.join("tally.db").display())
-    });
+    let url =
+        url.unwrap_or_else(|| format!("sqlite:{}", server.data_dir.join("tally.db").display()));
     let store = Store { url };
 
     let mut problems = values.problems;

@@ -87,8 +87,7 @@ impl Given {
     /// Variables without a double underscore are left alone (container platforms set such ones
     /// for every service), except those that are a key with its underscores mistyped.
     pub(super) fn read_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
-        let mut ours: Vec<_> =
-            variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let mut ours: Vec<_> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
         ours.sort();
         for (variable, value) in ours {
             let origin = Origin::Environment(variable.clone());
@@ -125,12 +124,10 @@ struct File<'a> {
 pub(super) fn typed(value: &Spanned<DeValue<'_>>) -> Typed {
     match value.get_ref() {
         DeValue::String(text) => Typed::Text(text.to_string()),
-        DeValue::Integer(digits) => {
-            match i64::from_str_radix(digits.as_str(), digits.radix()) {
-                Ok(number) => Typed::Number(number),
-                Err(_) => Typed::Other("number that is too large"),
-            }
-        }
+        DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
+            Ok(number) => Typed::Number(number),
+            Err(_) => Typed::Other("number that is too large"),
+        },
         DeValue::Float(_) => Typed::Other("number with a fraction"),
         DeValue::Boolean(_) => Typed::Other("boolean"),
         DeValue::Datetime(_) => Typed::Other("date"),

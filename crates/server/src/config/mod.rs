@@ -28,8 +28,9 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, one [`Problem`] each.
     pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Self::load_with(file, variables)
     }
 

@@ -12,7 +12,7 @@ use super::given::{Given, Typed};
 use super::keys::{self, Key, Kind};
 
 /// What stands for a secret in anything that is shown.
-const HIDDEN: &str = "(hidden)";
+const HIDDEN: &str = "\"(hidden)\"";
 
 /// One key as the server runs with it, for showing to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,8 @@ impl Values {
         let given = self.given.find(key.name).cloned();
         let (typed, origin) = given.unwrap_or((fallback.clone(), Origin::Default));
         if let Some(value) = parse(&typed) {
-            let shown = if origin == Origin::Default { key.default.into() } else { show(key, &typed) };
+            let shown =
+                if origin == Origin::Default { key.default.into() } else { show(key, &typed) };
             self.resolved.push(Resolved { key: key.name, shown, origin });
             return value;
         }

@@ -19,10 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A deadline long enough never to be reached in a test that is about another one.
-pub const NEVER: Duration = Duration::from_secs(600);
+pub(crate) const NEVER: Duration = Duration::from_secs(600);
 
 /// Limits that no test reaches by accident.
-pub const GENEROUS: Limits = Limits {
+pub(crate) const GENEROUS: Limits = Limits {
     connections_max: 100,
     streams_per_connection_max: 100,
     header_bytes_max: 16 * 1024,
@@ -30,14 +30,14 @@ pub const GENEROUS: Limits = Limits {
 };
 
 /// A server under test with one listener.
-pub struct Served {
-    pub address: std::net::SocketAddr,
-    pub trigger: Trigger,
-    pub metrics: HttpMetrics,
-    pub task: JoinHandle<()>,
+pub(crate) struct Served {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) trigger: Trigger,
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) task: JoinHandle<()>,
 }
 
-pub fn serve_on(routes: Router, limits: Limits, incoming: Incoming) -> Served {
+pub(crate) fn serve_on(routes: Router, limits: Limits, incoming: Incoming) -> Served {
     let listener = match &incoming {
         Incoming::Plain(listener) => listener,
         Incoming::Tls(tls) => &tls.listener,
@@ -50,16 +50,16 @@ pub fn serve_on(routes: Router, limits: Limits, incoming: Incoming) -> Served {
     Served { address, trigger, metrics, task }
 }
 
-pub fn serve(routes: Router, limits: Limits) -> Served {
+pub(crate) fn serve(routes: Router, limits: Limits) -> Served {
     serve_on(routes, limits, Incoming::Plain(Arc::new(any_port())))
 }
 
-pub fn any_port() -> TcpListener {
+pub(crate) fn any_port() -> TcpListener {
     listen("test", "127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
 /// Writes a new self-signed certificate for `localhost` and gives its DER.
-pub fn write_certificate(folder: &Path) -> (Tls, CertificateDer<'static>) {
+pub(crate) fn write_certificate(folder: &Path) -> (Tls, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let tls = Tls {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -71,14 +71,14 @@ pub fn write_certificate(folder: &Path) -> (Tls, CertificateDer<'static>) {
     (tls, made.cert.der().clone())
 }
 
-pub fn tls_listener(certificate: &Arc<Certificate>) -> TlsListener {
+pub(crate) fn tls_listener(certificate: &Arc<Certificate>) -> TlsListener {
     TlsListener::new(any_port(), Arc::clone(certificate), http::ALPN)
 }
 
-pub type TlsClient = tokio_rustls::client::TlsStream<TcpStream>;
+pub(crate) type TlsClient = tokio_rustls::client::TlsStream<TcpStream>;
 
 /// Connects over TLS, trusting exactly `root` and offering `protocols`.
-pub async fn connect_tls(
+pub(crate) async fn connect_tls(
     address: std::net::SocketAddr,
     root: &CertificateDer<'static>,
     protocols: &[&str],
@@ -97,10 +97,10 @@ pub async fn connect_tls(
     connector.connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
 
-pub type H2 = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
+pub(crate) type H2 = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
 
 /// Speaks HTTP/2 on a stream, with prior knowledge.
-pub async fn http2<S>(stream: S) -> (H2, JoinHandle<()>)
+pub(crate) async fn http2<S>(stream: S) -> (H2, JoinHandle<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -114,17 +114,17 @@ where
     (sender, task)
 }
 
-pub fn get(path: &str) -> hyper::Request<Empty<Bytes>> {
+pub(crate) fn get(path: &str) -> hyper::Request<Empty<Bytes>> {
     hyper::Request::get(format!("http://localhost{path}")).body(Empty::new()).unwrap()
 }
 
-pub async fn text(response: hyper::Response<hyper::body::Incoming>) -> String {
+pub(crate) async fn text(response: hyper::Response<hyper::body::Incoming>) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()
 }
 
 /// Everything the server sends until it closes.
-pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     // A reset is an end like any other here.
     let _ = stream.read_to_end(&mut bytes).await;

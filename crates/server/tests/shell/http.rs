@@ -2,13 +2,12 @@
 //!
 //! Tests wait for what they look for; the test runner's own timeout ends one that never sees it.
 
-mod support;
-
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::support::{GENEROUS, Served, get, http2, read_to_end, serve, text};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Extension;
@@ -16,7 +15,6 @@ use axum::routing::{get as on_get, post};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use support::{GENEROUS, Served, get, http2, read_to_end, serve, text};
 use tally_server::http::connection::ConnectionContext;
 use tally_server::http::{Deadlines, Limits};
 use tokio::io::AsyncWriteExt as _;

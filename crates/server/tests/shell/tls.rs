@@ -1,16 +1,14 @@
 //! HTTPS: ALPN, certificates and their reload, handshakes that go nowhere.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get as on_get;
-use support::{
+use crate::support::{
     GENEROUS, Served, connect_tls, get, http2, read_to_end, serve_on, text, tls_listener,
     write_certificate,
 };
+use axum::Router;
+use axum::routing::get as on_get;
 use tally_server::config::Tls;
 use tally_server::http::{Incoming, Limits};
 use tally_server::net::Certificate;

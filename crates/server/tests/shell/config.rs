@@ -174,7 +174,10 @@ fn every_problem_is_reported_at_once() {
 fn keys_that_do_not_fit_together_are_refused() {
     for (text, wanted) in [
         ("hls.segment_ms = 6000\nhls.window_s = 30", "six segments"),
-        ("rtmp.message_bytes_max = 9000000\nrtmp.buffered_bytes_max = 8000000", "never be received"),
+        (
+            "rtmp.message_bytes_max = 9000000\nrtmp.buffered_bytes_max = 8000000",
+            "never be received",
+        ),
         ("http.listen = \"\"", "nobody could watch"),
         ("http.tls.cert = \"/c.pem\"", "http.tls.cert is set and http.tls.key is not"),
         ("rtmp.tls.key = \"/k.pem\"", "rtmp.tls.key is set and rtmp.tls.cert is not"),
@@ -213,7 +216,10 @@ fn unknown_variables_are_refused_and_foreign_ones_left_alone() {
     let said = with_environment(&[("TALLY_HTTP_LISTEN", "127.0.0.1:1")]).unwrap_err();
     assert!(said.contains("did you mean TALLY_HTTP__LISTEN?"), "{said}");
     let said = with_environment(&[("TALLY_HLS__PART_MS", "soon")]).unwrap_err();
-    assert!(said.contains("hls.part_ms = soon (environment variable TALLY_HLS__PART_MS)"), "{said}");
+    assert!(
+        said.contains("hls.part_ms = soon (environment variable TALLY_HLS__PART_MS)"),
+        "{said}"
+    );
     // What Kubernetes sets for a service that is called tally.
     with_environment(&[("TALLY_PORT", "tcp://10.0.0.1:80"), ("TALLY_SERVICE_HOST", "10.0.0.1")])
         .unwrap();

@@ -1,11 +1,9 @@
 //! A whole server in this process: ports of the test's own, health, readiness, drain, reload.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::path::Path;
 
-use support::read_to_end;
+use crate::support::read_to_end;
 use tally_server::assembly::{self, BoundListeners};
 use tally_server::config::Config;
 use tally_server::shutdown::Trigger;
@@ -92,7 +90,7 @@ async fn a_server_is_ready_until_it_drains() {
 #[tokio::test]
 async fn a_busy_port_ends_the_start_with_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    let taken = support::any_port();
+    let taken = crate::support::any_port();
     let address = taken.local_addr().unwrap();
     let text = format!("server.data_dir = {:?}\nhttp.listen = \"{address}\"", folder.path());
     let said = BoundListeners::bind(&Config::parse("test", &text).unwrap()).unwrap_err();

@@ -1,0 +1,9 @@
+//! The shell from outside: configuration, sockets, a whole server, the binary. One test binary,
+//! because each one links the whole server again.
+
+mod assembly;
+mod cli;
+mod config;
+mod http;
+mod support;
+mod tls;
