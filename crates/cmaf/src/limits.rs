@@ -65,6 +65,9 @@ pub(crate) const HOLE_MS_MAX: u32 = 500;
 /// RTMP can say hours.
 pub(crate) const REORDER_MS_MAX: u32 = 2_000;
 
+/// Highest clock believed, in ticks: 1.6 million years, and sums of such times stay within `i64`.
+pub(crate) const CLOCK_MAX: i64 = i64::MAX / 2;
+
 /// Parts one call may put out per rendition for the clock's sake; the next tick goes on. Keeps a
 /// server that slept for an hour from doing an hour's work in one call.
 pub(crate) const PARTS_PER_TICK_MAX: i64 = 64;

@@ -46,7 +46,7 @@ pub enum Output {
 /// An init segment (`ftyp` + `moov`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Init {
-    /// Counts up from 0 within the rendition.
+    /// Rises within the rendition, and is not used again when one of the same name comes back.
     pub id: u32,
     /// The bytes.
     pub body: Bytes,

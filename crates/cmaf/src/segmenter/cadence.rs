@@ -46,7 +46,7 @@ impl Cadence {
         if self.intervals.len() < INTERVALS_MIN {
             return None;
         }
-        let shortest = self.intervals.iter().min().copied()?;
+        let shortest = self.shortest()?;
         (self.longest()? - shortest <= SLACK).then_some(shortest)
     }
 
@@ -54,6 +54,11 @@ impl Cadence {
     pub(super) fn seen(&self) -> (i64, i64) {
         let frames = i64::try_from(self.intervals.len()).unwrap_or(0);
         (frames, self.intervals.iter().sum())
+    }
+
+    /// The shortest of the latest intervals.
+    pub(super) fn shortest(&self) -> Option<i64> {
+        self.intervals.iter().min().copied()
     }
 
     /// The longest of the latest intervals.

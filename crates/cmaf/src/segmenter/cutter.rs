@@ -96,7 +96,6 @@ impl Cutter {
         while at >= self.newest().at + self.length_clocked {
             self.cut(self.newest().at + self.length_clocked, false, stats);
         }
-        self.clear = self.clear.max(at);
     }
 
     /// Starts a segment at `at`, or at what is already out where that is later.
@@ -122,6 +121,7 @@ impl Cutter {
     /// The leading rendition has everything before `at` out.
     pub(super) fn raise_floor(&mut self, at: i64) {
         self.floor = self.floor.max(at);
+        self.clear = self.clear.max(at);
     }
 
     /// Forgets the starts of segments before `msn`, which no rendition needs.

@@ -128,7 +128,9 @@ impl Intake {
     fn admit_audio(&mut self, frame: Frame, dts: i64, stats: &mut Stats) -> Option<Pending> {
         let timescale = self.track.timescale;
         let known = self.track.codec.audio().and_then(|audio| audio.frame_samples);
-        let duration = frame.duration_ticks.or(known).unwrap_or(timescale.per_second() / 50).max(1);
+        let second = timescale.per_second();
+        // An Opus packet holds at most 120 ms, a FLAC frame 1.5 s at 44.1 kHz.
+        let duration = frame.duration_ticks.or(known).unwrap_or(second / 50).clamp(1, 2 * second);
         let decode = self.rising(dts, stats)?;
         let in_90k = |ticks| Timestamp::new(ticks, timescale).ticks_in(TIMESCALE);
         Some(Pending {

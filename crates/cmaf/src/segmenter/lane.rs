@@ -213,19 +213,23 @@ impl Lane {
         let hole_max = i64::from(HOLE_MS_MAX) * i64::from(timescale.per_second()) / 1_000;
         let is_video = self.medium() == Medium::Video;
         let (first, last) = (frames.first()?, frames.last()?);
-        let mut times = Vec::with_capacity(frames.len() + 1);
-        times.push(match self.next_decode {
-            Some(next) if is_video && first.decode <= next.saturating_add(hole_max) => next,
-            _ => first.decode,
-        });
-        for frame in &frames[1..] {
-            let least = times.last().map_or(0, |time| time + 1);
-            times.push(frame.decode.max(least));
+        let mut times: Vec<i64> = frames.iter().map(|frame| frame.decode).collect();
+        if let Some(next) =
+            self.next_decode.filter(|next| is_video && first.decode <= next + hole_max)
+        {
+            // Where the last sample ends, so that decode times have no holes (A7.3), as far as the
+            // frame is not decoded after it is shown, nor after its successor.
+            let latest = frames.get(1).map_or(first.present, |second| second.decode - 1);
+            times[0] = next.min(latest).min(first.present).max(first.decode.min(next));
         }
-        let boundary = Timestamp::new(boundary, TIMESCALE).ticks_in(timescale) - last.delay;
         let own_end = match last.duration {
             Some(duration) if !is_video => last.decode.saturating_add(i64::from(duration)),
-            _ => boundary,
+            _ => {
+                // A frame may be late and not missing, so no more than it must last is claimed.
+                let least = self.cadence.shortest().map_or(boundary, |step| last.at + step);
+                let end = Timestamp::new(least.min(boundary), TIMESCALE).ticks_in(timescale);
+                end - last.delay
+            }
         };
         // The true length where the next frame is here already, unless there is a hole.
         let successor = self.queue.front().map(|next| next.decode);

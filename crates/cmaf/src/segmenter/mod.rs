@@ -24,7 +24,7 @@ use self::intake::Intake;
 use self::muxer::Taken;
 use self::probe::Probe;
 use self::running::Running;
-use crate::limits::{AHEAD_MS_MAX, TIMESCALE, TRACKS_MAX, ticks};
+use crate::limits::{AHEAD_MS_MAX, CLOCK_MAX, TIMESCALE, TRACKS_MAX, ticks};
 use crate::{Bitrates, Options, Output, RenditionId, Stats};
 
 /// Cuts one show into parts and segments.
@@ -139,7 +139,7 @@ impl Segmenter {
     /// Says where the server's clock puts the show's timeline. Call it a few times per part: it
     /// ends waits for lagging tracks, and makes GAP parts while nothing comes (P17).
     pub fn tick(&mut self, position: Timestamp) {
-        let position = position.ticks_in(TIMESCALE);
+        let position = position.ticks_in(TIMESCALE).clamp(0, CLOCK_MAX);
         match &mut self.stage {
             Stage::Probing(probe) => probe.tick(position),
             Stage::Running(running) => {

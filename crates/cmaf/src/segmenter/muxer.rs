@@ -70,6 +70,7 @@ pub(super) struct Muxer {
     /// Whether the segment's first picture is a keyframe; `None` before it.
     begins_with_keyframe: Option<bool>,
     init: Option<Arc<Init>>,
+    next_init: u32,
     /// The init segment changed since [`Muxer::take_change`].
     changed: bool,
     fragments: u32,
@@ -78,8 +79,14 @@ pub(super) struct Muxer {
 }
 
 impl Muxer {
-    /// A rendition that joins at the start of segment `msn`.
-    pub(super) fn new(id: RenditionId, msn: u64, frame_rate: Option<FrameRate>) -> Self {
+    /// A rendition that joins at the start of segment `msn`; its init segments count from
+    /// `next_init`.
+    pub(super) fn new(
+        id: RenditionId,
+        msn: u64,
+        next_init: u32,
+        frame_rate: Option<FrameRate>,
+    ) -> Self {
         Self {
             id,
             video: None,
@@ -94,6 +101,7 @@ impl Muxer {
             segment_bytes: 0,
             begins_with_keyframe: None,
             init: None,
+            next_init,
             changed: false,
             fragments: 0,
             audio_wait: AudioWait::default(),
@@ -115,6 +123,10 @@ impl Muxer {
 
     pub(super) const fn msn(&self) -> u64 {
         self.msn
+    }
+
+    pub(super) const fn next_init(&self) -> u32 {
+        self.next_init
     }
 
     pub(super) const fn is_joined(&self) -> bool {
@@ -239,13 +251,12 @@ impl Muxer {
         if limit <= start {
             return None;
         }
-        if context.forced_until >= limit {
+        // Others never pass a place where the leading rendition may still begin a segment.
+        let is_open = |at| next.is_none() && !context.is_lead && at > context.cutter.clear();
+        if context.forced_until >= limit && !is_open(limit) {
             return Some(limit);
         }
-        let at = lead.boundary(start, limit, context.target)?;
-        if next.is_none() && !context.is_lead && at > context.cutter.clear() {
-            return None;
-        }
+        let at = lead.boundary(start, limit, context.target).filter(|&at| !is_open(at))?;
         self.is_audio_there(at, context.position, stats).then_some(at)
     }
 
@@ -336,7 +347,8 @@ impl Muxer {
             let lanes = [self.video.as_mut(), self.audio.as_mut()].into_iter().flatten();
             let tracks: Vec<_> = lanes.map(|lane| lane.adopt().clone()).collect();
             if self.init.as_ref().is_none_or(|init| init.tracks != tracks) {
-                let id = self.init.as_ref().map_or(0, |init| init.id + 1);
+                let id = self.next_init;
+                self.next_init += 1;
                 let init = Arc::new(Init { id, body: init_segment(&tracks), tracks });
                 self.changed |= self.init.is_some();
                 self.init = Some(init.clone());

@@ -29,6 +29,8 @@ pub(super) struct Running {
     cutter: Cutter,
     /// Best first.
     muxers: Vec<Muxer>,
+    /// First id of init segments in renditions to come.
+    next_init: u32,
     lead: TrackId,
     lead_generation: Option<u32>,
     /// Set while the clock makes parts, because the leading track does not.
@@ -56,6 +58,7 @@ impl Running {
             target: ticks(plan.part_target_ms),
             cutter: Cutter::new(start, length_min, length_max, clocked),
             muxers: Vec::new(),
+            next_init: 0,
             lead: TrackId::Audio(0),
             lead_generation: None,
             pace: None,
@@ -100,7 +103,7 @@ impl Running {
             return;
         }
         let rate = rhythm.and_then(Rhythm::frame_rate).filter(|_| id.medium() == Medium::Video);
-        let mut muxer = Muxer::new(RenditionId(id), msn, rate);
+        let mut muxer = Muxer::new(RenditionId(id), msn, self.next_init, rate);
         muxer.set_lane(Lane::new(parameters(intake)));
         let sound = tracks.get(&TrackId::Audio(0)).filter(|_| id.medium() == Medium::Video);
         if let Some(sound) = sound {
@@ -126,6 +129,8 @@ impl Running {
         let before = self.muxers.len();
         let has_other = self.muxers.iter().any(|m| m.is_joined() && m.id.0 != id);
         if id != self.lead || has_other {
+            let used = self.muxers.iter().filter(|muxer| muxer.id.0 == id).map(Muxer::next_init);
+            self.next_init = used.fold(self.next_init, u32::max);
             self.muxers.retain(|muxer| muxer.id.0 != id);
         }
         if self.muxers.len() != before {

@@ -40,6 +40,8 @@ pub struct Checker {
     pub plan: Option<Plan>,
     pub renditions: Vec<Rendition>,
     pub seen: BTreeMap<RenditionId, Seen>,
+    /// Renditions that ended.
+    pub retired: Vec<(RenditionId, Seen)>,
     pub is_ended: bool,
     pub now_ms: i64,
     pushed: HashMap<u64, (TrackId, Frame)>,
@@ -52,6 +54,7 @@ impl Checker {
             plan: None,
             renditions: Vec::new(),
             seen: BTreeMap::new(),
+            retired: Vec::new(),
             is_ended: false,
             now_ms: 0,
             pushed: HashMap::new(),
@@ -72,6 +75,11 @@ impl Checker {
     pub fn tick(&mut self, ms: i64) {
         self.now_ms = ms;
         self.segmenter.tick(Timestamp::from_ms(ms));
+        self.drain();
+    }
+
+    pub fn remove_track(&mut self, id: TrackId) {
+        self.segmenter.remove_track(id);
         self.drain();
     }
 
@@ -109,6 +117,12 @@ impl Checker {
                 }
                 Output::RenditionsChanged(renditions) => {
                     assert!(self.plan.is_some());
+                    let is_gone = |id: &RenditionId| renditions.iter().all(|other| other.id != *id);
+                    let gone: Vec<_> = self.seen.keys().copied().filter(is_gone).collect();
+                    for id in gone {
+                        let seen = self.seen.remove(&id).unwrap();
+                        self.retired.push((id, seen));
+                    }
                     for rendition in &renditions {
                         self.seen.entry(rendition.id).or_default();
                     }
@@ -126,7 +140,9 @@ impl Checker {
         check_init(&init);
         let seen = self.seen.get_mut(&id).expect("announced");
         assert!(seen.open.is_empty(), "P10: a new init segment between segments only");
-        assert_eq!(u64::from(init.id), seen.inits.len() as u64);
+        let retired = self.retired.iter().filter(|(retired, _)| *retired == id);
+        let mut before = retired.flat_map(|(_, seen)| &seen.inits).chain(&seen.inits);
+        assert!(before.all(|before| before.id < init.id), "init ids are not used again");
         seen.inits.push(init);
     }
 
