@@ -81,7 +81,9 @@ impl ConfigFile {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve(config) => config.load().and_then(|config| serve::serve(config, What::Server)),
+        Command::Serve(config) => {
+            config.load().and_then(|config| serve::serve(config, What::Server))
+        }
         Command::Demo(config) => config.load().and_then(|config| serve::serve(config, What::Demo)),
         Command::CheckConfig { config, defaults } => check_config(&config, defaults),
         Command::Creator { config, command } => {

@@ -180,7 +180,9 @@ impl Pump {
         let show = self.show.id();
         let uri = |id: RenditionId| format!("{show}/{id}/playlist.m3u8");
         let independent = plan.independent_segments && self.segmenter.stats().forced_cuts == 0;
-        let Some(multivariant) = Multivariant::new(independent, &with_bitrates, uri) else { return };
+        let Some(multivariant) = Multivariant::new(independent, &with_bitrates, uri) else {
+            return;
+        };
         self.presentations += 1;
         let tag = format!("{show}-{}", self.presentations);
         let multivariant = Arc::new(Rendered::new(multivariant.render(), tag));

@@ -53,6 +53,7 @@ pub struct RenditionOrigin {
     id: RenditionId,
     name: String,
     hold_max: Duration,
+    target_duration_s: u32,
     versions: watch::Sender<Version>,
 }
 
@@ -102,8 +103,14 @@ impl Presentation {
 
 impl RenditionOrigin {
     pub(crate) fn new(id: RenditionId, first: Version) -> Self {
-        let hold_max = Duration::from_millis(first.snapshot.options().hold_ms_max());
-        Self { id, name: id.to_string(), hold_max, versions: watch::Sender::new(first) }
+        let options = *first.snapshot.options();
+        Self {
+            id,
+            name: id.to_string(),
+            hold_max: Duration::from_millis(options.hold_ms_max()),
+            target_duration_s: options.target_duration_s,
+            versions: watch::Sender::new(first),
+        }
     }
 
     /// Which rendition it is.
@@ -122,6 +129,12 @@ impl RenditionOrigin {
     #[must_use]
     pub const fn hold_max(&self) -> Duration {
         self.hold_max
+    }
+
+    /// EXT-X-TARGETDURATION.
+    #[must_use]
+    pub const fn target_duration_s(&self) -> u32 {
+        self.target_duration_s
     }
 
     /// The newest version.

@@ -71,8 +71,7 @@ pub(super) async fn connection<S>(
     let peer = connection.peer();
     let activity = Arc::new(Activity::new());
     let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
-    let service =
-        service_fn(|request| answer(&server, &activity, connection.clone(), request));
+    let service = service_fn(|request| answer(&server, &activity, connection.clone(), request));
     let mut serving = pin!(server.protocols.0.serve_connection(io, service));
     let mut closing = pin!(shutdown.closing());
     let mut ending: Option<Instant> = None;

@@ -11,9 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use super::Deadlines;
 use super::connection::ConnectionContext;
 use super::serve::{self, Protocols};
-use super::Deadlines;
 use crate::config;
 use crate::metrics::HttpMetrics;
 use crate::net::{self, TlsListener};

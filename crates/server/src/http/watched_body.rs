@@ -20,11 +20,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) fn start(
-        activity: Arc<Activity>,
-        gauge: IntGauge,
-        version: http::Version,
-    ) -> Self {
+    pub(super) fn start(activity: Arc<Activity>, gauge: IntGauge, version: http::Version) -> Self {
         activity.request_started(version);
         gauge.inc();
         Self { activity, gauge }

@@ -78,7 +78,9 @@ where
     let ended = Connection::new(service, socket).run().instrument(span.clone()).await;
     metrics.rtmp.connections.dec();
     span.in_scope(|| match &ended {
-        Ended::Unpublished | Ended::Disconnected | Ended::Draining => debug!(%ended, "connection ended"),
+        Ended::Unpublished | Ended::Disconnected | Ended::Draining => {
+            debug!(%ended, "connection ended")
+        }
         _ => warn!(%ended, "connection ended"),
     });
 }

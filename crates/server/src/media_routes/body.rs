@@ -7,6 +7,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tally_cmaf::{Part, Segment};
+use tally_hub::{Delivery, Stream};
+use tally_media::TrackId;
+
+use crate::metrics::HlsMetrics;
 
 /// What is sent. Shared with every other viewer of it.
 #[derive(Clone, Debug)]
@@ -50,10 +54,23 @@ enum Next<'a> {
     End,
 }
 
+/// Where media that reached a viewer is reported.
+#[derive(Clone, Debug)]
+pub(super) struct DeliverySeam {
+    /// The hub's side of it.
+    pub(super) stream: Stream,
+    /// The track that leads what is delivered.
+    pub(super) track: TrackId,
+    /// The server's totals.
+    pub(super) metrics: HlsMetrics,
+}
+
 /// A range of [`Media`], slice by slice.
 #[derive(Debug)]
 pub(super) struct MediaBody {
     media: Media,
+    /// Told when the whole of it was taken.
+    seam: Option<DeliverySeam>,
     part: usize,
     chunk: usize,
     /// Bytes before the range that are still to be passed over.
@@ -63,9 +80,11 @@ pub(super) struct MediaBody {
 }
 
 impl MediaBody {
-    /// `length` bytes of `media` from `offset` on.
-    pub(super) fn new(media: Media, offset: u64, length: u64) -> Self {
-        Self { media, part: 0, chunk: 0, skip: offset, remaining: length }
+    /// `length` bytes of `media` from `offset` on. A body that is the whole object reports to `seam`
+    /// once its connection has taken all of it.
+    pub(super) fn new(media: Media, offset: u64, length: u64, seam: Option<DeliverySeam>) -> Self {
+        let seam = seam.filter(|_| offset == 0 && length == media.len_bytes());
+        Self { media, seam, part: 0, chunk: 0, skip: offset, remaining: length }
     }
 
     fn next(&mut self) -> Option<Bytes> {
@@ -93,6 +112,29 @@ impl MediaBody {
             return Some(bytes.slice(start as usize..(start + taken) as usize));
         }
         None
+    }
+}
+
+impl Media {
+    /// The stretch of the show's timeline that is in it, in milliseconds; none for what has no time.
+    fn interval_ms(&self) -> Option<(i64, i64)> {
+        let (start, duration) = match self {
+            Self::Whole(_) => return None,
+            Self::Part(part) => (part.start, part.duration),
+            Self::Segment(segment) => (segment.start, segment.duration),
+        };
+        Some((start.as_ms(), start.offset(duration.ticks).as_ms()))
+    }
+}
+
+impl Drop for MediaBody {
+    fn drop(&mut self) {
+        let Some(seam) = self.seam.take().filter(|_| self.remaining == 0) else { return };
+        let Some((start_ms, end_ms)) = self.media.interval_ms() else { return };
+        let bytes = self.media.len_bytes();
+        seam.metrics.delivered_bytes.inc_by(bytes);
+        let track = seam.track;
+        seam.stream.deliver(&Delivery { session: None, track, start_ms, end_ms, bytes });
     }
 }
 
@@ -157,7 +199,7 @@ mod tests {
     }
 
     fn read(media: Media, offset: u64, length: u64) -> String {
-        let mut body = MediaBody::new(media, offset, length);
+        let mut body = MediaBody::new(media, offset, length, None);
         let mut text = String::new();
         while let Some(bytes) = body.next() {
             text.push_str(std::str::from_utf8(&bytes).unwrap());
@@ -181,7 +223,7 @@ mod tests {
     fn slices_are_the_memory_that_was_ingested() {
         let part = part(&["head", "payload"]);
         let payload = part.body.chunks()[1].as_ptr();
-        let mut body = MediaBody::new(Media::Part(part), 0, 11);
+        let mut body = MediaBody::new(Media::Part(part), 0, 11, None);
         body.next().unwrap();
         assert_eq!(body.next().unwrap().as_ptr(), payload);
     }

@@ -1,86 +1,48 @@
 //! Init segments, segments and parts.
 
-use std::sync::Arc;
-
-use http::HeaderMap;
-use tally_hls::Snapshot;
 use tally_hls::cache::Resource;
-use tokio::time::{Instant, timeout_at};
 
-use super::body::Media;
+use super::body::{DeliverySeam, Media};
 use super::reply::{self, Description, Response};
-use super::{WaitingRoom, found, gone, too_late};
-use crate::egress::RenditionOrigin;
-use crate::http::connection::ConnectionContext;
+use super::{Asked, found, gone};
 use crate::http::problem::Problem;
 
 /// Answers with an init segment.
-pub(super) fn init(
-    origin: &RenditionOrigin,
-    id: u32,
-    request: &HeaderMap,
-) -> Result<Response, Problem> {
-    let snapshot = origin.current().snapshot;
-    let init = found(snapshot.init(id))?.ok_or_else(gone)?;
-    let description = describe(origin, &snapshot, Resource::Init);
+pub(super) fn init(asked: &Asked<'_>, id: u32) -> Result<Response, Problem> {
+    let init = found(asked.origin.current().snapshot.init(id))?.ok_or_else(gone)?;
     let media = Media::Whole(init.body.clone());
-    Ok(reply::media(media, &format!("\"init{id}\""), &description, request))
+    let etag = format!("\"init{id}\"");
+    Ok(reply::media(media, &etag, &describe(asked, Resource::Init), &asked.headers, None))
 }
 
 /// Answers with a whole segment.
-pub(super) fn segment(
-    origin: &RenditionOrigin,
-    msn: u64,
-    request: &HeaderMap,
-) -> Result<Response, Problem> {
-    let snapshot = origin.current().snapshot;
-    let segment = found(snapshot.segment(msn))?.ok_or_else(gone)?;
-    let description = describe(origin, &snapshot, media_resource(origin));
-    Ok(reply::media(Media::Segment(segment), &format!("\"{msn}\""), &description, request))
+pub(super) fn segment(asked: &Asked<'_>, msn: u64) -> Result<Response, Problem> {
+    let segment = found(asked.origin.current().snapshot.segment(msn))?.ok_or_else(gone)?;
+    Ok(timed(asked, Media::Segment(segment), &format!("\"{msn}\"")))
 }
 
 /// Answers with a part. The hinted one is waited for, and then sent whole at link speed (D10).
-pub(super) async fn part(
-    waiting: &WaitingRoom,
-    connection: &ConnectionContext,
-    origin: &RenditionOrigin,
-    (msn, index): (u64, u32),
-    request: &HeaderMap,
-) -> Result<Response, Problem> {
-    let snapshot = origin.current().snapshot;
-    let part = match found(snapshot.part(msn, index))? {
-        Some(part) => part,
-        None => wait_for_part(waiting, connection, origin, (msn, index)).await?,
+pub(super) async fn part(asked: &Asked<'_>, msn: u64, index: u32) -> Result<Response, Problem> {
+    let (_, part) = asked.wait(|version| found(version.snapshot.part(msn, index))).await?;
+    Ok(timed(asked, Media::Part(part), &format!("\"{msn}.{index}\"")))
+}
+
+/// Media with a place on the timeline: what reached the viewer is reported.
+fn timed(asked: &Asked<'_>, media: Media, etag: &str) -> Response {
+    let resource = if asked.origin.has_video() { Resource::Video } else { Resource::Audio };
+    let seam = DeliverySeam {
+        stream: asked.show.stream().clone(),
+        track: asked.origin.id().0,
+        metrics: asked.routes.metrics.clone(),
     };
-    let description = describe(origin, &snapshot, media_resource(origin));
-    Ok(reply::media(Media::Part(part), &format!("\"{msn}.{index}\""), &description, request))
+    reply::media(media, etag, &describe(asked, resource), &asked.headers, Some(seam))
 }
 
-/// Waits until the part is there, can no more come, or the deadline of D6 is over.
-async fn wait_for_part(
-    waiting: &WaitingRoom,
-    connection: &ConnectionContext,
-    origin: &RenditionOrigin,
-    (msn, index): (u64, u32),
-) -> Result<Arc<tally_cmaf::Part>, Problem> {
-    let _waiting = waiting.enter(connection)?;
-    let mut versions = origin.follow();
-    let deadline = Instant::now() + origin.hold_max();
-    loop {
-        let snapshot = Arc::clone(&versions.borrow_and_update().snapshot);
-        if let Some(part) = found(snapshot.part(msn, index))? {
-            return Ok(part);
-        }
-        timeout_at(deadline, versions.changed()).await.ok().and_then(Result::ok).ok_or_else(too_late)?;
+fn describe(asked: &Asked<'_>, resource: Resource) -> Description {
+    Description {
+        resource,
+        content_type: if asked.origin.has_video() { "video/mp4" } else { "audio/mp4" },
+        target_duration_s: asked.origin.target_duration_s(),
+        modified_unix_ms: None,
     }
-}
-
-fn media_resource(origin: &RenditionOrigin) -> Resource {
-    if origin.has_video() { Resource::Video } else { Resource::Audio }
-}
-
-fn describe(origin: &RenditionOrigin, snapshot: &Snapshot, resource: Resource) -> Description {
-    let content_type = if origin.has_video() { "video/mp4" } else { "audio/mp4" };
-    let target_duration_s = snapshot.options().target_duration_s;
-    Description { resource, content_type, target_duration_s, modified_unix_ms: None }
 }

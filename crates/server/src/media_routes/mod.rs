@@ -23,10 +23,13 @@ use axum::routing::get;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tally_hls::Lookup;
+use tokio::time::{Instant, timeout_at};
 
+use crate::egress::{RenditionOrigin, Version};
 use crate::http::connection::ConnectionContext;
 use crate::http::problem::Problem;
-use crate::shows::Shows;
+use crate::metrics::HlsMetrics;
+use crate::shows::{Show, Shows};
 use file::File;
 pub use waiting::{WaitLimits, WaitingRoom};
 
@@ -37,6 +40,8 @@ pub struct MediaRoutes {
     pub shows: Shows,
     /// Who waits for what comes next, and how many may.
     pub waiting: WaitingRoom,
+    /// Counters.
+    pub metrics: HlsMetrics,
 }
 
 /// The routes. HEAD is answered as GET without the body.
@@ -64,18 +69,49 @@ async fn rendition_file(
     headers: HeaderMap,
 ) -> Result<reply::Response, Problem> {
     let file: File = file.parse().map_err(|_| gone())?;
-    let show = routes.shows.by_id(&show).filter(|show| show.handle() == handle);
-    let presentation = show.and_then(|show| show.hls().presentation()).ok_or_else(gone)?;
+    let show = routes.shows.by_id(&show).filter(|show| show.handle() == handle).ok_or_else(gone)?;
+    let presentation = show.hls().presentation().ok_or_else(gone)?;
     let origin = presentation.rendition(&rendition).ok_or_else(gone)?;
+    let asked = Asked { routes: &routes, connection: &connection, show: &show, origin, headers };
     match file {
-        File::Playlist => {
-            let query = query.unwrap_or_default();
-            playlist::media(&routes.waiting, &connection, origin, &query, &headers).await
+        File::Playlist => playlist::media(&asked, &query.unwrap_or_default()).await,
+        File::Init(id) => media::init(&asked, id),
+        File::Segment(msn) => media::segment(&asked, msn),
+        File::Part(msn, part) => media::part(&asked, msn, part).await,
+    }
+}
+
+/// A request for something of a rendition that exists.
+struct Asked<'a> {
+    routes: &'a MediaRoutes,
+    connection: &'a ConnectionContext,
+    show: &'a Show,
+    origin: &'a RenditionOrigin,
+    headers: HeaderMap,
+}
+
+impl Asked<'_> {
+    /// Looks at version after version of the rendition until `look` finds what it wants, fails, or
+    /// has waited as long as it may (D6). Waiting requests are counted and capped.
+    async fn wait<T>(
+        &self,
+        look: impl Fn(&Version) -> Result<Option<T>, Problem>,
+    ) -> Result<(Version, T), Problem> {
+        let version = self.origin.current();
+        if let Some(found) = look(&version)? {
+            return Ok((version, found));
         }
-        File::Init(id) => media::init(origin, id, &headers),
-        File::Segment(msn) => media::segment(origin, msn, &headers),
-        File::Part(msn, part) => {
-            media::part(&routes.waiting, &connection, origin, (msn, part), &headers).await
+        let _waiting = self.routes.waiting.enter(self.connection)?;
+        let deadline = Instant::now() + self.origin.hold_max();
+        let mut versions = self.origin.follow();
+        loop {
+            let version = versions.borrow_and_update().clone();
+            if let Some(found) = look(&version)? {
+                return Ok((version, found));
+            }
+            if !matches!(timeout_at(deadline, versions.changed()).await, Ok(Ok(()))) {
+                return Err(too_late());
+            }
         }
     }
 }

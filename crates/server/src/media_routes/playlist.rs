@@ -6,12 +6,12 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tally_hls::cache::Resource;
-use tally_hls::{Decision, Delivery, Directives};
-use tokio::time::{Instant, timeout, timeout_at};
+use tally_hls::{Decision, Directives};
+use tokio::time::timeout;
 
 use super::reply::{self, Description, Response};
-use super::{MediaRoutes, WaitingRoom, not_now, too_late};
-use crate::egress::{Presentation, RenditionOrigin, Version};
+use super::{Asked, MediaRoutes, not_now};
+use crate::egress::{Presentation, Version};
 use crate::http::connection::ConnectionContext;
 use crate::http::problem::Problem;
 use crate::shows::{Show, ShowState};
@@ -62,54 +62,21 @@ async fn first_presentation(show: &Show) -> Option<Arc<Presentation>> {
     timeout(STARTING_TIMEOUT, ready).await.ok().flatten()
 }
 
-/// Answers with a media playlist, once it is what was asked for.
-pub(super) async fn media(
-    waiting: &WaitingRoom,
-    connection: &ConnectionContext,
-    origin: &RenditionOrigin,
-    query: &str,
-    request: &HeaderMap,
-) -> Result<Response, Problem> {
+/// Answers with a media playlist, once it is what was asked for (D1, D2).
+pub(super) async fn media(asked: &Asked<'_>, query: &str) -> Result<Response, Problem> {
     let directives = Directives::parse(query)
         .map_err(|error| not_now(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let version = origin.current();
-    let (version, delivery) = match decide(&version, &directives)? {
-        Some(delivery) => (version, delivery),
-        None => wait_for_version(waiting, connection, origin, &directives).await?,
-    };
-    let Version { snapshot, reports } = version;
-    let description = Description {
-        resource: Resource::Playlist { blocking: directives.is_blocking() },
-        content_type: MEDIA_TYPE,
-        target_duration_s: snapshot.options().target_duration_s,
-        modified_unix_ms: Some(snapshot.modified_unix_ms()),
-    };
-    Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, request))
-}
-
-/// Waits for the version that answers the directives (D1, D2), at most as long as D6 allows.
-async fn wait_for_version(
-    waiting: &WaitingRoom,
-    connection: &ConnectionContext,
-    origin: &RenditionOrigin,
-    directives: &Directives,
-) -> Result<(Version, Delivery), Problem> {
-    let _waiting = waiting.enter(connection)?;
-    let mut versions = origin.follow();
-    let deadline = Instant::now() + origin.hold_max();
-    loop {
-        let version = versions.borrow_and_update().clone();
-        if let Some(delivery) = decide(&version, directives)? {
-            return Ok((version, delivery));
-        }
-        timeout_at(deadline, versions.changed()).await.ok().and_then(Result::ok).ok_or_else(too_late)?;
-    }
-}
-
-fn decide(version: &Version, directives: &Directives) -> Result<Option<Delivery>, Problem> {
-    match version.snapshot.decide(directives) {
+    let decided = asked.wait(|version| match version.snapshot.decide(&directives) {
         Decision::Now(delivery) => Ok(Some(delivery)),
         Decision::Wait => Ok(None),
         Decision::Reject(why) => Err(not_now(StatusCode::BAD_REQUEST, why.to_string())),
-    }
+    });
+    let (Version { snapshot, reports }, delivery) = decided.await?;
+    let description = Description {
+        resource: Resource::Playlist { blocking: directives.is_blocking() },
+        content_type: MEDIA_TYPE,
+        target_duration_s: asked.origin.target_duration_s(),
+        modified_unix_ms: Some(snapshot.modified_unix_ms()),
+    };
+    Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, &asked.headers))
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::body::Body;
 use headers::{HeaderMapExt, IfNoneMatch, IfRange, Range};
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, VARY,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tally_hls::{Encoding, Rendered};
 use tally_hls::cache::{CacheControl, Outcome, Resource, cache_control, urgency};
+use tally_hls::{Encoding, Rendered};
 
-use super::body::{Media, MediaBody};
+use super::body::{DeliverySeam, Media, MediaBody};
 use crate::encoding::AcceptedEncodings;
 
 /// An answer of these routes.
@@ -35,12 +35,14 @@ pub(super) struct Description {
     pub(super) modified_unix_ms: Option<i64>,
 }
 
-/// Answers with media, or a byte range of it. `etag` is strong, with its quotes.
+/// Answers with media, or a byte range of it. `etag` is strong, with its quotes; `seam` is told when
+/// all of it was taken.
 pub(super) fn media(
     media: Media,
     etag: &str,
     description: &Description,
     request: &HeaderMap,
+    seam: Option<DeliverySeam>,
 ) -> Response {
     let mut response = base(description, etag);
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -64,7 +66,7 @@ pub(super) fn media(
         }
     };
     insert(&mut response, CONTENT_LENGTH, &taken.to_string());
-    *response.body_mut() = Body::new(MediaBody::new(media, offset, taken));
+    *response.body_mut() = Body::new(MediaBody::new(media, offset, taken, seam));
     response
 }
 
@@ -189,7 +191,8 @@ mod tests {
 
     async fn get(pairs: &[(&'static str, &str)]) -> (StatusCode, HeaderMap, String) {
         let whole = Media::Whole(Bytes::from_static(b"0123456789"));
-        let (parts, body) = media(whole, "\"1.2\"", &DESCRIPTION(), &request(pairs)).into_parts();
+        let (parts, body) =
+            media(whole, "\"1.2\"", &DESCRIPTION(), &request(pairs), None).into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }

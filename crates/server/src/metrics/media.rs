@@ -50,7 +50,8 @@ impl RtmpMetrics {
                 "tally_rtmp_connections_refused_total",
                 "RTMP connections closed because rtmp.connections_max were open.",
             ),
-            received_bytes: add.counter("tally_rtmp_received_bytes_total", "Bytes from publishers."),
+            received_bytes: add
+                .counter("tally_rtmp_received_bytes_total", "Bytes from publishers."),
             frames: add.counter("tally_rtmp_frames_total", "Pictures and audio packets taken in."),
             damaged: add.counter(
                 "tally_rtmp_damaged_messages_total",

@@ -6,9 +6,7 @@
 mod media;
 mod process;
 
-use prometheus::{
-    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use media::{HlsMetrics, RtmpMetrics};
 
@@ -163,11 +161,8 @@ impl HttpMetrics {
 
 impl TlsMetrics {
     fn new(add: &Add<'_>) -> Self {
-        let reloads = add.counters(
-            "tally_tls_reloads_total",
-            "Certificates read again on SIGHUP.",
-            "result",
-        );
+        let reloads =
+            add.counters("tally_tls_reloads_total", "Certificates read again on SIGHUP.", "result");
         Self {
             reloads_ok: reloads.with_label_values(&["ok"]),
             reloads_failed: reloads.with_label_values(&["failed"]),

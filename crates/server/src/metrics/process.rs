@@ -30,9 +30,8 @@ struct Process {
 
 impl Process {
     fn new() -> Self {
-        let gauge = |name: &str, help: &str| {
-            Gauge::new(name, help).expect("names in this file are valid")
-        };
+        let gauge =
+            |name: &str, help: &str| Gauge::new(name, help).expect("names in this file are valid");
         Self {
             open_fds: gauge("process_open_fds", "Number of open file descriptors."),
             max_fds: gauge("process_max_fds", "Maximum number of open file descriptors."),

@@ -52,6 +52,8 @@ pub(super) struct Input {
     tracks: BTreeMap<TrackId, Arc<Track>>,
     /// Tracks of the last publisher which this one has not declared, and until when it may.
     undeclared: Option<(Vec<TrackId>, i64)>,
+    /// No frame of the publisher of `epoch` has been placed yet: its wire clock is unknown.
+    clock_unknown: bool,
     /// Whether the show is being cut into LL-HLS.
     packaging: bool,
     dropped_frames: u64,
@@ -72,6 +74,7 @@ impl Input {
             evict: None,
             tracks: BTreeMap::new(),
             undeclared: None,
+            clock_unknown: true,
             packaging: false,
             dropped_frames: 0,
         }
@@ -109,7 +112,7 @@ impl Input {
             producer.resumed();
         }
         self.epoch += 1;
-        self.timeline.resume(elapsed_ms);
+        self.clock_unknown = true;
         let known: Vec<TrackId> = self.tracks.keys().copied().collect();
         self.undeclared = (!known.is_empty()).then_some((known, elapsed_ms + REDECLARE_MS));
         (self.epoch, evicted)
@@ -147,6 +150,10 @@ impl Input {
             self.dropped_frames += 1;
             return Ok(());
         };
+        if std::mem::take(&mut self.clock_unknown) {
+            // Not when the publisher was admitted: its first frame may come much later.
+            self.timeline.resume(elapsed_ms);
+        }
         match self.timeline.place(track, frame, elapsed_ms) {
             Ok(placed) => {
                 producer.write(id, placed).map_err(|_| PublishEnded::Refused("frame out of order"))

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tally_hub::{Hub, Start};
 use tokio_util::task::TaskTracker;
 
-use super::publication::{Expected, Input, Publication};
+use super::publication::{Expected, Publication};
 use super::show::{Show, ShowState};
-use crate::{clock, random};
 use crate::egress::{self, HlsOptions, HlsOrigin};
 use crate::metrics::Metrics;
+use crate::{clock, random};
 
 /// What shows are made with.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl Shows {
             handle.to_owned(),
             clock::unix_ms(),
             HlsOrigin::new(self.shared.options.hls.clone()),
-            Input::new(producer),
+            producer,
         ));
         table.by_handle.insert(handle.to_owned(), Arc::clone(&show));
         table.by_id.insert(show.id().to_owned(), Arc::clone(&show));
@@ -124,9 +124,8 @@ impl Shows {
 
     /// Starts cutting the show into LL-HLS.
     pub(super) fn start_packaging(&self, show: &Arc<Show>, expected: Expected) {
-        let Some(stream) = self.shared.hub.stream(show.handle()) else { return };
         // The reader is there before the first frame is written, so the show misses nothing.
-        let consumer = stream.consume(Start::Live);
+        let consumer = show.stream().consume(Start::Live);
         let metrics = self.shared.metrics.clone();
         self.shared.tasks.spawn(egress::package(Arc::clone(show), consumer, expected, metrics));
     }

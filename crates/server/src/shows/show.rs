@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tally_hub::{Producer, Stream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -30,6 +31,7 @@ pub struct Show {
     started_at_unix_ms: i64,
     state: watch::Sender<ShowState>,
     hls: HlsOrigin,
+    stream: Stream,
     input: Mutex<Input>,
 }
 
@@ -39,7 +41,7 @@ impl Show {
         handle: String,
         started_at_unix_ms: i64,
         hls: HlsOrigin,
-        input: Input,
+        producer: Producer,
     ) -> Self {
         Self {
             id,
@@ -48,7 +50,8 @@ impl Show {
             started_at_unix_ms,
             state: watch::Sender::new(ShowState::Starting),
             hls,
-            input: Mutex::new(input),
+            stream: producer.stream(),
+            input: Mutex::new(Input::new(producer)),
         }
     }
 
@@ -92,6 +95,12 @@ impl Show {
     #[must_use]
     pub fn hls(&self) -> &HlsOrigin {
         &self.hls
+    }
+
+    /// The show's media in the hub, also after its end.
+    #[must_use]
+    pub fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// Moves the state; an ended show stays ended.
