@@ -1,6 +1,6 @@
 //! What playlist requests get (D1-D9).
 
-use tally_hls::{Decision, Delivery, Directives, Rejection, Skip};
+use tally_hls::{DateRange, Decision, Delivery, Directives, Rejection, Skip};
 
 use crate::feeder::{Feeder, options, text};
 use crate::parser::{Playlist, skipped};
@@ -140,6 +140,31 @@ fn d9_a_delta_skips_what_lies_beyond_the_boundary() {
     feeder.close();
     let delta = Playlist::parse(&text(&feeder.snapshot(), Delivery::Skip)).unwrap();
     assert_eq!(skipped(delta.skip.as_ref().unwrap()), 2);
+}
+
+// D9
+#[test]
+fn d9_v2_leaves_out_the_date_ranges_of_what_it_skips() {
+    let mut feeder = Feeder::new(options());
+    let mark = |feeder: &mut Feeder, id: &str| {
+        let range = DateRange { id: id.into(), ..DateRange::default() };
+        feeder.window.date_range(range).unwrap();
+    };
+    mark(&mut feeder, "before segment 0");
+    feeder.part();
+    mark(&mut feeder, "within segment 0");
+    feeder.parts(7);
+    feeder.close();
+    mark(&mut feeder, "before segment 1");
+    feeder.segments(7);
+    let listed = |delivery| {
+        let delta = Playlist::parse(&text(&feeder.snapshot(), delivery)).unwrap();
+        assert_eq!(skipped(delta.skip.as_ref().unwrap()), 1);
+        delta.date_ranges.iter().map(|range| range["ID"].clone()).collect::<Vec<_>>()
+    };
+    let all = ["before segment 0", "within segment 0", "before segment 1"];
+    assert_eq!(listed(Delivery::Skip), all);
+    assert_eq!(listed(Delivery::SkipV2), all[2..]);
 }
 
 // D9

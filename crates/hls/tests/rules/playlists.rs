@@ -235,15 +235,17 @@ fn p12_positions_follow_the_parts() {
 // P13
 #[test]
 fn p13_parts_are_listed_for_three_target_durations() {
-    let mut feeder = Feeder::new(options());
-    feeder.segments(10);
-    feeder.parts(3);
-    let playlist = feeder.playlist();
-    let mut from_end = 0;
-    for segment in playlist.segments.iter().rev() {
-        from_end += segment.duration();
-        let listed = !segment.parts.is_empty();
-        assert_eq!(listed, from_end <= 3 * 200_000, "segment {}", segment.msn);
+    // Without further parts a segment begins exactly three target durations from the end.
+    for further_parts in [0, 1, 7] {
+        let mut feeder = Feeder::new(options());
+        feeder.segments(10);
+        feeder.parts(further_parts);
+        let mut from_end = 0;
+        for segment in feeder.playlist().segments.iter().rev() {
+            from_end += segment.duration();
+            let listed = !segment.parts.is_empty();
+            assert_eq!(listed, from_end <= 3 * 200_000, "segment {}", segment.msn);
+        }
     }
 }
 
@@ -451,6 +453,18 @@ fn init_segments_go_with_the_last_segment_that_needs_them() {
     }
     assert_eq!(feeder.snapshot().init(2), tally_hls::Lookup::Gone);
     assert!(matches!(feeder.snapshot().init(999), tally_hls::Lookup::Found(_)));
+}
+
+// P11: an init segment may come long before the first part that needs it.
+#[test]
+fn an_init_segment_waits_for_its_first_part() {
+    let mut feeder = Feeder::new(options());
+    feeder.part();
+    feeder.window.push_init(init(1));
+    feeder.parts(7);
+    feeder.close();
+    assert!(matches!(feeder.snapshot().init(1), tally_hls::Lookup::Found(_)));
+    assert_eq!(feeder.playlist().hints.len(), 2);
 }
 
 // A8.24: Last-Modified is the end of the last part.
