@@ -103,6 +103,19 @@ fn without_video_a_reader_starts_at_the_end() {
 }
 
 #[test]
+fn nobody_starts_at_a_group_of_a_track_that_has_ended() {
+    let mut producer = producer();
+    producer.track(video(0, 1280));
+    producer.track(audio(0));
+    producer.write(VIDEO, key(0)).unwrap();
+    producer.remove_track(VIDEO);
+    producer.write(AUDIO, sound(20)).unwrap();
+    let mut consumer = producer.stream().consume(Start::NewestGroup);
+    producer.write(AUDIO, sound(40)).unwrap();
+    assert_eq!(read_all(&mut consumer), ["+A0", "A0 40"]);
+}
+
+#[test]
 fn a_reader_enters_a_group_that_spans_many_chunks() {
     let mut producer = producer();
     producer.track(video(0, 1280));

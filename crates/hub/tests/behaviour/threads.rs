@@ -151,3 +151,33 @@ fn every_reader_gets_or_is_told_of_every_frame_and_of_the_end() {
     });
     assert_eq!(stream.stats().readers, 0);
 }
+
+#[test]
+fn a_reader_right_behind_the_writer_misses_nothing() {
+    const FRAMES: i64 = 60_000;
+    let limits = Limits { duration_ms_max: i64::MAX, entries_max: usize::MAX, ..Limits::default() };
+    let mut producer = producer_with(limits);
+    producer.track(audio(0));
+    let stream = producer.stream();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut consumer = stream.consume(Start::Live);
+            scope.spawn(move || {
+                let mut next_ms = 0;
+                while next_ms < FRAMES {
+                    match consumer.try_next() {
+                        Poll::Ready(Some(Item::Frame(_, frame))) => {
+                            assert_eq!(frame.dts.ticks, next_ms);
+                            next_ms += 1;
+                        }
+                        Poll::Ready(Some(Item::Track(_))) | Poll::Pending => {}
+                        Poll::Ready(other) => panic!("{other:?} after {next_ms} frames"),
+                    }
+                }
+            });
+        }
+        for ms in 0..FRAMES {
+            producer.write(AUDIO, sound(ms)).unwrap();
+        }
+    });
+}
