@@ -93,9 +93,23 @@ impl Cutter {
 
     /// The clock has reached `at` without the leading track.
     pub(super) fn clock(&mut self, at: i64, stats: &mut Stats) {
-        while at >= self.newest().at + self.length_clocked {
+        loop {
+            // Not before `clear`: other renditions may be there already.
+            let next = (self.newest().at + self.length_clocked).max(self.clear);
+            if next > at {
+                return;
+            }
+            self.cut(next, false, stats);
+        }
+    }
+
+    /// The leading track is back, with a keyframe at `at`: it begins a segment, and what lies between
+    /// is filled with segments of the clock's.
+    pub(super) fn resume(&mut self, at: i64, discontinuity: bool, stats: &mut Stats) {
+        while at > self.newest().at + self.length_max {
             self.cut(self.newest().at + self.length_clocked, false, stats);
         }
+        self.cut(at, discontinuity, stats);
     }
 
     /// Starts a segment at `at`, or at what is already out where that is later.

@@ -247,7 +247,9 @@ impl Muxer {
             }
         }
         let segment_end = self.segment_start + context.cutter.length_max();
-        let limit = (start + context.target).min(next.unwrap_or(segment_end).min(segment_end));
+        // This rendition's segment may have begun a rest before the leading one's.
+        let segment_end = next.map_or(segment_end, |next| next.min(segment_end + REST_MAX));
+        let limit = segment_end.min(start + context.target);
         if limit <= start {
             return None;
         }

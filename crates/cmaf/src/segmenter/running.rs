@@ -167,11 +167,11 @@ impl Running {
             self.lead_generation = Some(frame.generation);
             if self.pace.take().is_some() {
                 self.forced_until = i64::MIN;
-                self.cutter.cut(frame.at, renewed, stats);
+                self.cutter.resume(frame.at, renewed, stats);
             }
             self.cutter.lead_frame(frame.at, frame.keyframe, renewed, stats);
         } else if self.is_first_picture(id, frame) {
-            self.cutter.cut(frame.at, true, stats);
+            self.cutter.resume(frame.at, true, stats);
         }
         let mut taken = Taken::Yes;
         for muxer in &mut self.muxers {

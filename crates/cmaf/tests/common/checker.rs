@@ -204,7 +204,7 @@ impl Checker {
         for (other_id, other) in &self.seen {
             if let Some(same) = other.segments.iter().find(|other| other.msn == segment.msn) {
                 let apart = (same.start.ticks - segment.start.ticks).abs();
-                assert!(apart <= 20 * 90, "P8: {id} and {other_id} in step, {apart}");
+                assert!(apart <= 20 * 90, "P8: {id} and {other_id} in step, {apart} {:#?}", self.seen.iter().map(|(id, s)| (*id, s.segments.iter().map(|s| (s.msn, s.start, s.duration, s.parts.iter().map(|p| (p.duration.ticks, p.gap)).collect::<Vec<_>>())).collect::<Vec<_>>())).collect::<Vec<_>>());
                 assert_eq!(same.discontinuity_sequence, segment.discontinuity_sequence, "P8");
                 assert_eq!(same.discontinuity, segment.discontinuity, "P8");
             }
