@@ -3,60 +3,24 @@
 //! An allocator that counts shows it from outside: what a session allocates while frames go through
 //! it is the frames' own bytes and a little per frame. A second copy would need a second buffer.
 
-#![expect(unsafe_code, reason = "an allocator is an unsafe trait; this one only adds up sizes")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use tally_rtmp::chunk::{ChunkReader, ChunkWriter, Message};
 use tally_rtmp::{Event, Limits, Session, message_type};
 
-struct Counting;
-
-thread_local! {
-    /// Per thread, so that tests do not count each other's bytes.
-    static ALLOCATED_BYTES: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(bytes: usize) {
-    // A thread that is ending has no counter any more.
-    let _ = ALLOCATED_BYTES.try_with(|total| total.set(total.get() + bytes));
-}
-
-// SAFETY: every call goes to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size);
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocated_by(work: impl FnOnce()) -> usize {
-    let before = ALLOCATED_BYTES.get();
-    work();
-    ALLOCATED_BYTES.get() - before
+fn allocated_by(work: impl FnOnce()) -> u64 {
+    measure(work).bytes_total
 }
 
 const FRAMES: usize = 100;
 const FRAME_BYTES: usize = 50_000;
 /// What a frame may cost besides its bytes: reference counts, its place in the event queue.
 const OVERHEAD_BYTES: usize = 512;
+
+/// That much for all frames, when this much is their payload.
+fn bound(payload: usize) -> u64 {
+    (payload + FRAMES * OVERHEAD_BYTES) as u64
+}
 
 fn video(writer: &mut ChunkWriter, wire: &mut BytesMut, time: u32, parts: &[&[u8]]) {
     let message = Message {
@@ -97,8 +61,8 @@ fn dechunking_allocates_each_payload_byte_once() {
     });
     assert_eq!(messages.len(), FRAMES);
     let payload = messages.iter().map(|message| message.payload.len()).sum::<usize>();
-    assert!(allocated >= payload, "the counter counts");
-    assert!(allocated <= payload + FRAMES * OVERHEAD_BYTES, "{allocated} for {payload}");
+    assert!(allocated >= payload as u64, "the counter counts");
+    assert!(allocated <= bound(payload), "{allocated} for {payload}");
 }
 
 #[test]
@@ -121,8 +85,8 @@ fn a_session_allocates_each_payload_byte_once() {
     assert_eq!(kept.len(), FRAMES);
     assert!(kept.iter().all(|payload| payload.len() == FRAME_BYTES));
     let payload = FRAMES * FRAME_BYTES;
-    assert!(allocated >= payload, "the counter counts");
-    assert!(allocated <= payload + FRAMES * OVERHEAD_BYTES, "{allocated} for {payload}");
+    assert!(allocated >= payload as u64, "the counter counts");
+    assert!(allocated <= bound(payload), "{allocated} for {payload}");
 }
 
 /// A session that publishes H.264: the start of a recording of ffmpeg, up to its first frame.

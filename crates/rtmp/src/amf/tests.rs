@@ -1,3 +1,5 @@
+//! AMF values: round trips, and what a hostile message may cost.
+
 use bytes::BytesMut;
 use proptest::prelude::*;
 

@@ -124,17 +124,21 @@ impl ChunkReader {
     /// # Errors
     /// A broken protocol or a limit; the reader is of no use afterwards.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Error> {
-        if !self.carried.is_empty() {
-            let carried = std::mem::take(&mut self.carried);
-            let mut rest = carried.as_slice();
-            let message = self.read_from(&mut rest)?;
-            self.carried.extend_from_slice(rest);
-            if message.is_some() {
+        loop {
+            if !self.carried.is_empty() {
+                let carried = std::mem::take(&mut self.carried);
+                let mut rest = carried.as_slice();
+                let message = self.read_from(&mut rest)?;
+                self.carried.extend_from_slice(rest);
+                if message.is_some() {
+                    return Ok(message);
+                }
+            }
+            let message = self.read_from(input)?;
+            if message.is_some() || self.carried.is_empty() {
                 return Ok(message);
             }
         }
-        let message = self.read_from(input)?;
-        if message.is_none() && !self.carried.is_empty() { self.read(input) } else { Ok(message) }
     }
 
     fn read_from(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Error> {
@@ -171,7 +175,7 @@ impl ChunkReader {
             let parsed = self.parse_header(input)?;
             match &parsed {
                 Some(wire) => *input = &input[wire.bytes..],
-                None => self.header.append(&mut std::mem::take(input).to_vec()),
+                None => self.header.extend_from_slice(std::mem::take(input)),
             }
             return Ok(parsed);
         }

@@ -1,3 +1,5 @@
+//! The chunk layer: header forms, interleaving, limits, any split of the bytes.
+
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 

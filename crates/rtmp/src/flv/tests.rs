@@ -1,3 +1,5 @@
+//! Tag bodies: every form of legacy and enhanced headers, and broken ones.
+
 use proptest::prelude::*;
 
 use super::*;

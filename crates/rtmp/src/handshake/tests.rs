@@ -1,3 +1,5 @@
+//! Plain and digest handshakes, also against an independent client.
+
 use super::digest::Scheme;
 use super::*;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tally_media::codec::{CodecError, aac, ac3, eac3, flac, mp3, opus};
 use tally_media::{Codec, Frame, Timescale, Timestamp, Track, TrackId};
 
-use super::{BodyError, Numbered, Refusals};
+use super::{BodyError, Numbered, Refusals, own_record};
 use crate::Event;
 use crate::flv::{AudioCodec, Content, Packet};
 
@@ -56,7 +56,7 @@ impl AudioTrack {
             return Ok(());
         }
         match packet.content {
-            Content::SequenceStart(record) => self.start(packet.codec, record, events)?,
+            Content::SequenceStart(record) => self.start(packet.codec, &record, events)?,
             Content::Frame { payload, .. } => {
                 if payload.is_empty() || !self.ready(packet.codec, &payload, events)? {
                     return Ok(());
@@ -75,10 +75,10 @@ impl AudioTrack {
     fn start(
         &mut self,
         kind: AudioCodec,
-        record: Bytes,
+        record: &[u8],
         events: &mut VecDeque<Event>,
     ) -> Result<(), BodyError> {
-        let header = (kind, record);
+        let header = (kind, own_record(record)?);
         if self.header.as_ref() == Some(&header) {
             return Ok(());
         }

@@ -7,6 +7,7 @@ mod video;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use tally_media::codec::CodecError;
 use tally_media::nal::NalError;
 use tally_media::obu::ObuError;
@@ -24,6 +25,12 @@ const DAMAGED_TOLD_MAX: u64 = 8;
 /// A damaged body weighs as much as this many good ones.
 const DAMAGE_WEIGHT: u32 = 16;
 
+/// Longest decoder record that is taken, in bytes. Parameter sets of 4K HDR stay below 1 KiB; the
+/// record lives as long as its track, so it may not be as long as a message.
+const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// How many refusals are told for each track.
+const REFUSALS_MAX: usize = 8;
+
 /// What is wrong with a media message. Costs the message, not the session.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum BodyError {
@@ -37,6 +44,8 @@ enum BodyError {
     Obu(#[from] ObuError),
     #[error(transparent)]
     Amf(#[from] AmfError),
+    #[error("a decoder record of {bytes} bytes, at most {RECORD_BYTES_MAX} are accepted")]
+    RecordTooLong { bytes: usize },
     #[error("an aggregate message inside an aggregate message")]
     NestedAggregate,
 }
@@ -220,17 +229,27 @@ fn slot<T: Numbered>(
     tracks.last_mut()
 }
 
+/// A decoder record in memory of its own: a slice would keep a whole message alive, which may hold
+/// far more than the record.
+fn own_record(record: &[u8]) -> Result<Bytes, BodyError> {
+    if record.len() > RECORD_BYTES_MAX {
+        return Err(BodyError::RecordTooLong { bytes: record.len() });
+    }
+    Ok(Bytes::copy_from_slice(record))
+}
+
 /// Tells once per track and codec that it is not carried.
 #[derive(Debug, Default)]
 struct Refusals {
-    told: Option<String>,
+    /// At most [`REFUSALS_MAX`].
+    told: Vec<String>,
 }
 
 impl Refusals {
     fn tell(&mut self, what: String, events: &mut VecDeque<Event>) {
-        if self.told.as_ref() != Some(&what) {
+        if self.told.len() < REFUSALS_MAX && !self.told.contains(&what) {
             events.push_back(Event::Unsupported { what: what.clone() });
-            self.told = Some(what);
+            self.told.push(what);
         }
     }
 

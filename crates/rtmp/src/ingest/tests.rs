@@ -1,3 +1,5 @@
+//! Tracks and frames out of tag bodies, in the order and number the caller relies on.
+
 use tally_media::{Codec, Color, Timescale, TrackId};
 
 use super::*;
@@ -345,4 +347,34 @@ fn eac3_packets_of_changing_size_stay_one_track() {
     assert_eq!(names(&events), ["frame Audio(0) 35 key"]);
     assert_eq!(setup.ingest.audio[0].number(), 0);
     assert!(matches!(events[0], Event::Frame { track: TrackId::Audio(0), .. }));
+}
+
+/// No record but an MPEG-2 TS descriptor, which is passed over: the key frame brings its own header.
+#[test]
+fn av1_without_a_record_begins_at_a_key_frame() {
+    const SEQUENCE: &[u8] = b"\x0a\x0a\x00\x00\x00\x02\xaf\xf7\x9b_ \x08";
+    const KEY_FRAME: &[u8] = b"\x32\x01\x10";
+    let mut setup = Setup::new();
+    assert_eq!(setup.video(0, &[b"\x95av01\x80\x04descriptor"]), []);
+    assert_eq!(setup.video(0, &[b"\xa1av01", b"\x12\x00", b"\x32\x01\x30"]), [], "no key frame");
+    let events = setup.video(40, &[b"\x91av01", b"\x12\x00", SEQUENCE, KEY_FRAME]);
+    assert_eq!(names(&events), ["track Video(0) av01.0.00M.08", "frame Video(0) 40 key"]);
+    let Event::Frame { frame, .. } = &events[1] else { panic!("{events:?}") };
+    assert_eq!(frame.payload, [SEQUENCE, KEY_FRAME].concat(), "without temporal delimiter");
+}
+
+#[test]
+fn a_decoder_record_as_long_as_a_message_is_refused() {
+    let mut setup = Setup::new();
+    let events = setup.video(0, &[b"\x90vp09", &[0; RECORD_BYTES_MAX + 1]]);
+    let expected = "damaged a decoder record of 65537 bytes, at most 65536 are accepted";
+    assert_eq!(names(&events), [expected]);
+}
+
+/// An encoder gone mad must not fill the log.
+#[test]
+fn refusals_are_told_a_few_times_at_most() {
+    let mut setup = Setup::new();
+    let told: usize = (0..100).map(|n: u8| setup.video(0, &[b"\x91abc", &[n], b"x"]).len()).sum();
+    assert_eq!(told, REFUSALS_MAX);
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tally_media::codec::{CodecError, av1, changed_parameters, h264, h265, vp8, vp9};
 use tally_media::{Codec, Color, Frame, Timescale, Timestamp, Track, TrackId, nal, obu};
 
-use super::{BodyError, Numbered, Refusals, clock};
+use super::{BodyError, Numbered, Refusals, clock, own_record};
 use crate::Event;
 use crate::amf::{self, Encoding, Value};
 use crate::flv::{Content, Packet, VideoCodec};
@@ -57,7 +57,7 @@ impl VideoTrack {
             return Ok(());
         }
         match packet.content {
-            Content::SequenceStart(record) => self.start(kind, record, events)?,
+            Content::SequenceStart(record) => self.start(kind, &record, events)?,
             Content::Frame { composition_ms, keyframe, payload } => {
                 if payload.is_empty() {
                     return Ok(());
@@ -84,10 +84,10 @@ impl VideoTrack {
     fn start(
         &mut self,
         kind: VideoCodec,
-        record: Bytes,
+        record: &[u8],
         events: &mut VecDeque<Event>,
     ) -> Result<(), BodyError> {
-        let header = (kind, record);
+        let header = (kind, own_record(record)?);
         if self.header.as_ref() == Some(&header) || header.1.is_empty() {
             return Ok(());
         }

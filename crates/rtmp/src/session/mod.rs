@@ -109,6 +109,9 @@ impl Session {
     /// When the peer breaks the protocol or exceeds a limit. The session is closed then; events
     /// from before are still there to be polled.
     pub fn handle_bytes(&mut self, input: &[u8], now_ms: u64) -> Result<(), Error> {
+        if self.is_closed() {
+            return Ok(());
+        }
         let result = self.process(input, now_ms);
         if result.is_err() {
             self.phase = Phase::Closed;

@@ -1,3 +1,5 @@
+//! Whole sessions in virtual time: commands, control messages, deadlines, hostile peers.
+
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 
