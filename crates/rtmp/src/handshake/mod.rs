@@ -114,5 +114,11 @@ const fn check_version(version: u8) -> Result<(), Error> {
     }
 }
 
+/// A C1 as FMLE sends it: with a digest in the first place.
+#[cfg(test)]
+pub(crate) fn digest_c1(random: &[u8; RANDOM_BYTES]) -> [u8; PACKET_BYTES] {
+    digest::c1(random, digest::Scheme::First)
+}
+
 #[cfg(test)]
 mod tests;

@@ -314,4 +314,6 @@ impl Session {
 }
 
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;
