@@ -23,7 +23,7 @@ use crate::media_routes::{self, MediaRoutes, WaitLimits, WaitingRoom};
 use crate::metrics::Metrics;
 use crate::pages;
 use crate::shows::{Shows, ShowsOptions};
-use crate::shutdown::{Shutdown, Trigger};
+use crate::shutdown::{Phase, Shutdown, Trigger};
 pub use listeners::{BindError, BoundListeners};
 
 /// Runs a server until `trigger` is pulled and everything has ended, or the drain deadline cut it.
@@ -62,12 +62,11 @@ pub async fn run(
     admin.started();
 
     tokio::select! {
-        // Publishers' servers end by themselves once the server drains, which is no failure.
-        biased;
         () = shutdown.draining() => {}
         Some(ended) = servers.join_next() => {
             ended.context("a listener's task failed")?;
-            anyhow::bail!("a listener's task ended by itself");
+            // Publishers' servers end by themselves once the server drains, and may be first here.
+            anyhow::ensure!(shutdown.phase() != Phase::Running, "a listener's task ended by itself");
         }
     }
     let ended =

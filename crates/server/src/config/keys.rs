@@ -2,7 +2,7 @@
 //!
 //! Everything that speaks about keys reads this list: the parser (what exists), the validation
 //! (what is allowed), the hints (what was meant) and the documented file `config/tally.toml`
-//! (a test holds that file equal to [`reference`]).
+//! (a test holds that file equal to [`reference()`]).
 
 use std::fmt::Write as _;
 
@@ -126,7 +126,7 @@ pub static KEYS: &[Key] = &[
     key(
         "http.connections_max",
         number(1, 10_000_000, "connections"),
-        "20000",
+        "16000",
         "Connections open at a time, HTTP and HTTPS together; more are closed at once.\n\
          Each takes a file descriptor: see `ulimit -n`.",
     ),

@@ -1,7 +1,7 @@
 //! Errors as problem documents (RFC 9457), and the answers for what no route takes.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 /// Media type of a problem document (RFC 9457 section 3).
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -12,13 +12,13 @@ pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/prob
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     /// An answer with this status. `detail` is shown to the client: no secrets.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), headers: HeaderMap::new() }
+        Self { status, detail: detail.into(), headers: Vec::new() }
     }
 
     /// 400: the request itself is wrong; the same request will never be answered.
@@ -50,7 +50,7 @@ impl Problem {
     /// Adds a response header, such as `Cache-Control`.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 }
@@ -63,9 +63,11 @@ impl IntoResponse for Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        let mut headers = self.headers;
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
-        (self.status, headers, body.to_string()).into_response()
+        headers.extend(self.headers);
+        response
     }
 }
 

@@ -47,7 +47,7 @@ pub enum CertificateError {
         /// The key's file.
         key: PathBuf,
         /// What went wrong.
-        reason: rustls::Error,
+        reason: Box<rustls::Error>,
     },
 }
 
@@ -113,7 +113,7 @@ fn read(section: &'static str, files: &Tls) -> Result<CertifiedKey, CertificateE
             section,
             cert: files.cert.clone(),
             key: files.key.clone(),
-            reason,
+            reason: Box::new(reason),
         },
     )
 }

@@ -70,15 +70,33 @@ async fn exchange(served: &Served, request: &str) -> String {
     read_to_end(&mut stream).await
 }
 
-/// Waits until a number is what it should become.
-async fn until(what: &str, reached: impl Fn() -> bool) {
-    for _ in 0..2_000 {
-        if reached() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+/// Lets the server's tasks, which share this test's thread, run until a number is what it should
+/// become. A number that never becomes it hangs the test until the runner ends it.
+async fn until(reached: impl Fn() -> bool) {
+    while !reached() {
+        tokio::task::yield_now().await;
     }
-    panic!("never: {what}");
+}
+
+/// A route that answers when told to, and says when it was asked.
+struct Waits {
+    routes: Router,
+    asked: Arc<Notify>,
+    answer: Arc<Notify>,
+}
+
+impl Waits {
+    fn new() -> Self {
+        let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (says, waits) = (Arc::clone(&asked), Arc::clone(&answer));
+        let handler = on_get(move || async move {
+            says.notify_one();
+            waits.notified().await;
+            "the media"
+        });
+        let routes = Router::new().route("/wait", handler);
+        Self { routes, asked, answer }
+    }
 }
 
 #[tokio::test]
@@ -236,24 +254,19 @@ async fn an_idle_connection_is_closed_on_http1_and_http2() {
 
 #[tokio::test]
 async fn a_waiting_request_is_not_idle() {
-    let deadlines = |deadlines: &mut Deadlines| (deadlines.head, deadlines.idle) = (SOON, SOON);
-    let answer = Arc::new(Notify::new());
-    let (waits, answer_now) = (Arc::clone(&answer), answer);
-    let routes = Router::new().route(
-        "/wait",
-        on_get(move || async move {
-            waits.notified().await;
-            "media"
-        }),
-    );
-    let served = serve(routes, with_deadlines(|d| _ = deadlines(d)));
+    let waits = Waits::new();
+    let both = |deadlines: &mut Deadlines| (deadlines.head, deadlines.idle) = (SOON, SOON);
+    let served = serve(waits.routes, with_deadlines(both));
     let (mut client, _) = http2(TcpStream::connect(served.address).await.unwrap()).await;
     let request = tokio::spawn(async move { client.send_request(get("/wait")).await });
-    until("the request is in flight", || served.metrics.requests_in_flight.get() == 1).await;
-    // Longer than every deadline; what is held is that nothing happens meanwhile.
-    tokio::time::sleep(SOON * 3).await;
-    answer_now.notify_one();
-    assert_eq!(text(request.await.unwrap().unwrap()).await, "media");
+    waits.asked.notified().await;
+    // Others come, miss their deadlines and are closed, while the waiting one stays.
+    for _ in 0..3 {
+        assert_eq!(exchange(&served, "").await, "");
+    }
+    assert_eq!(served.metrics.cut.head.get(), 3);
+    waits.answer.notify_one();
+    assert_eq!(text(request.await.unwrap().unwrap()).await, "the media");
 }
 
 #[tokio::test]
@@ -261,9 +274,9 @@ async fn an_http1_viewer_that_stops_reading_is_closed() {
     let served = serve(routes(), with_deadlines(|deadlines| deadlines.write_stall = SOON));
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    until("the stalled viewer is cut", || served.metrics.cut.stalled.get() == 1).await;
-    until("its request is over", || served.metrics.requests_in_flight.get() == 0).await;
-    until("its connection is over", || served.metrics.connections.get() == 0).await;
+    until(|| served.metrics.cut.stalled.get() == 1).await;
+    until(|| served.metrics.requests_in_flight.get() == 0).await;
+    until(|| served.metrics.connections.get() == 0).await;
 }
 
 #[tokio::test]
@@ -297,7 +310,7 @@ async fn connections_beyond_the_cap_are_closed_and_places_come_back() {
 
     drop(client);
     connection.await.unwrap();
-    until("the place is free", || served.metrics.connections.get() == 0).await;
+    until(|| served.metrics.connections.get() == 0).await;
     let answer =
         exchange(&served, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.ends_with("hello"), "{answer}");
@@ -305,20 +318,12 @@ async fn connections_beyond_the_cap_are_closed_and_places_come_back() {
 
 #[tokio::test]
 async fn closing_finishes_what_is_in_flight_and_frees_the_port() {
-    let answer = Arc::new(Notify::new());
-    let (waits, answer_now) = (Arc::clone(&answer), answer);
-    let routes = Router::new().route(
-        "/wait",
-        on_get(move || async move {
-            waits.notified().await;
-            "the end"
-        }),
-    );
-    let served = serve(routes, GENEROUS);
+    let waits = Waits::new();
+    let served = serve(waits.routes, GENEROUS);
     let (mut client, connection) = http2(TcpStream::connect(served.address).await.unwrap()).await;
     let mut idle = TcpStream::connect(served.address).await.unwrap();
     let request = tokio::spawn(async move { client.send_request(get("/wait")).await });
-    until("the request is in flight", || served.metrics.requests_in_flight.get() == 1).await;
+    waits.asked.notified().await;
 
     served.trigger.drain();
     let late = TcpStream::connect(served.address).await;
@@ -328,8 +333,8 @@ async fn closing_finishes_what_is_in_flight_and_frees_the_port() {
     assert_eq!(read_to_end(&mut idle).await, "", "idle connections are closed");
     assert!(TcpStream::connect(served.address).await.is_err(), "nobody new is let in");
 
-    answer_now.notify_one();
-    assert_eq!(text(request.await.unwrap().unwrap()).await, "the end");
+    waits.answer.notify_one();
+    assert_eq!(text(request.await.unwrap().unwrap()).await, "the media");
     connection.await.unwrap();
     served.task.await.unwrap();
 }
@@ -341,5 +346,5 @@ async fn a_handler_that_panics_costs_its_connection_only() {
     assert_eq!(exchange(&served, "GET /bug HTTP/1.1\r\nHost: x\r\n\r\n").await, "");
     let hello = "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(exchange(&served, hello).await.ends_with("hello"));
-    until("nothing is left of it", || served.metrics.requests_in_flight.get() == 0).await;
+    until(|| served.metrics.requests_in_flight.get() == 0).await;
 }
