@@ -4,6 +4,8 @@
 //! The window is the default one: 60 s of 2 s segments in parts of 250 ms, and two other renditions
 //! to report.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
+
 use std::io::Write;
 use std::sync::Arc;
 

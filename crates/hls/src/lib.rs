@@ -45,8 +45,8 @@ pub use date_range::{
 };
 pub use directives::{DirectiveError, Directives, QUERY_BYTES_MAX, Skip};
 pub use options::{
-    HOLD_BACK_TARGETS, HOLD_TARGETS, Options, PART_HOLD_BACK_TARGETS, PARTS_TARGETS, SEGMENTS_MIN,
-    SKIP_TARGETS, WINDOW_BYTES_MAX, WINDOW_MS, WINDOW_TARGETS_MIN,
+    HOLD_BACK_TARGETS, HOLD_TARGETS, Options, PART_HOLD_BACK_TARGETS, PARTS_SEGMENTS_MAX,
+    PARTS_TARGETS, SEGMENTS_MIN, SKIP_TARGETS, WINDOW_BYTES_MAX, WINDOW_MS, WINDOW_TARGETS_MIN,
 };
 pub use position::Position;
 pub use snapshot::{Decision, Delivery, Lookup, Rejection, Snapshot};

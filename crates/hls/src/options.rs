@@ -20,8 +20,14 @@ pub const HOLD_BACK_TARGETS: u32 = 3;
 /// way, one in the buffer, one for a late network. // P7
 pub const PART_HOLD_BACK_TARGETS: u32 = 3;
 
-/// How far from the end parts are still listed, in target durations. // P13
+/// How far from the end parts may still be listed, in target durations. // P13
 pub const PARTS_TARGETS: u32 = 3;
+
+/// How many complete segments list their parts, beside the growing one. Low-latency players are at
+/// most a few parts from the end; where the target duration is far longer than the segments (an
+/// encoder of changing keyframe distance), three of it would be a hundred lines nobody needs. Strict
+/// readers (hls-parser) count "three target durations" as three segments, the growing one included.
+pub const PARTS_SEGMENTS_MAX: usize = 2;
 
 /// How long a request may be held before it is answered 503, in target durations. // D6
 pub const HOLD_TARGETS: u32 = 3;

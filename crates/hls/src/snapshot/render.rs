@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Delivery, Snapshot};
-use crate::options::PARTS_TARGETS;
+use crate::options::{PARTS_SEGMENTS_MAX, PARTS_TARGETS};
 use crate::tags::{basic, preload_hint, rendition_report, segment, server_control, skip};
 use crate::window::Entry;
 use crate::{Position, RenditionReport};
@@ -137,7 +137,8 @@ impl Snapshot {
     /// the first is too old: players count parts within a segment by their lines. // P13
     fn first_with_parts(&self) -> usize {
         let oldest = self.end.minus(self.options.targets(PARTS_TARGETS));
-        self.listed().partition_point(|entry| entry.start < oldest)
+        let in_time = self.listed().partition_point(|entry| entry.start < oldest);
+        in_time.max(self.listed().len().saturating_sub(PARTS_SEGMENTS_MAX))
     }
 
     /// Discontinuities before the first listed segment. // P14

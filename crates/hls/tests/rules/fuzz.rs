@@ -1,6 +1,6 @@
-//! Hostile input: any query.
+//! Hostile input: any query, any date range.
 
-use tally_hls::{Directives, QUERY_BYTES_MAX};
+use tally_hls::{AttributeValue, DateRange, Directives, QUERY_BYTES_MAX};
 
 use crate::feeder::{Feeder, options};
 
@@ -25,4 +25,40 @@ fn fuzz_directives() {
             }
         }
     });
+}
+
+/// Whatever is accepted says in the playlist what was put in, and nothing else.
+#[test]
+fn fuzz_date_ranges() {
+    let texts = bolero::produce::<Vec<String>>().with().len(4_usize);
+    let numbers = bolero::produce::<(i64, Option<u32>, f64, bool)>();
+    bolero::check!().with_iterations(5_000).with_generator((texts, numbers)).for_each(
+        |(texts, (start_unix_ms, duration_ms, number, named))| {
+            let [id, class, name, text] = &texts[..] else { unreachable!("four texts") };
+            // Names of the fuzzer's own are hardly ever legal; half of the inputs get a good one.
+            let name = if *named { "X-NOTE" } else { name };
+            let range = DateRange {
+                id: id.clone(),
+                class: Some(class.clone()),
+                start_unix_ms: *start_unix_ms,
+                duration_ms: *duration_ms,
+                attributes: vec![
+                    (name.to_owned(), AttributeValue::Text(text.clone())),
+                    ("X-NUMBER".to_owned(), AttributeValue::Number(*number)),
+                ],
+                ..DateRange::default()
+            };
+            let mut feeder = Feeder::new(options());
+            feeder.part();
+            let accepted = feeder.window.date_range(range).is_ok();
+            let listed = feeder.playlist().date_ranges;
+            assert_eq!(listed.len(), usize::from(accepted));
+            if let Some(listed) = listed.first() {
+                assert_eq!((&listed["ID"], &listed["CLASS"]), (id, class));
+                assert_eq!(&listed[name], text);
+                assert_eq!(listed["X-NUMBER"].parse::<f64>().as_ref(), Ok(number));
+                assert_eq!(listed.contains_key("DURATION"), duration_ms.is_some());
+            }
+        },
+    );
 }
