@@ -44,8 +44,8 @@ pub(crate) const AUDIO_PROBE_MS: u32 = 1_000;
 /// nothing waits until audio has caught up.
 pub(crate) const AUDIO_WAIT_MS: u32 = 500;
 
-/// How long the leading track may be silent, in milliseconds of the show's clock, before its time is
-/// put out without it. A pause of the network must not cost media that is only late (a late part
+/// How long the leading track may be silent, in milliseconds of the show's clock, before its time
+/// is put out without it. A pause of the network must not cost media that is only late (a late part
 /// makes players wait, a GAP makes them skip), yet P17 wants parts to go on.
 pub(crate) const STALL_MS: u32 = 1_500;
 
@@ -60,6 +60,9 @@ pub(crate) const AHEAD_MS_MAX: u32 = 15_000;
 /// Holes up to this long are bridged by a longer sample duration, so that decode times stay
 /// continuous (A7.3); longer ones stay holes.
 pub(crate) const HOLE_MS_MAX: u32 = 500;
+
+/// How long a picture lasts in milliseconds when nothing tells: one of 30 a second.
+pub(crate) const PICTURE_MS: u32 = 33;
 
 /// Largest reordering delay believed, in milliseconds: 16 pictures at 8 fps. Composition times of
 /// RTMP can say hours.

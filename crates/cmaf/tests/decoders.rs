@@ -1,6 +1,6 @@
 //! What other programs make of it: ffmpeg decodes everything, ffprobe and a second MP4 reader see
 //! the same samples at the same times.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
 

@@ -55,7 +55,8 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         1 => (0_i64..6_000).prop_map(|ms| Deed::Stall { ms }),
         1 => (0_i64..4_000).prop_map(|ms| Deed::Hiccup { ms }),
         1 => (30_u8..32).prop_map(|level| Deed::NewParameters { level }),
-        1 => (1_i64..121, 1_i64..400).prop_map(|(fps, group)| Deed::Cadence { fps: fps * 1_000, group }),
+        1 => (1_i64..121, 1_i64..400)
+            .prop_map(|(fps, group)| Deed::Cadence { fps: fps * 1_000, group }),
         1 => (0_i64..2_000).prop_map(|ms| Deed::AudioLag { ms }),
         1 => Just(Deed::AudioStops),
         1 => Just(Deed::AudioStarts),
@@ -191,7 +192,10 @@ proptest! {
 
     #[test]
     fn nothing_that_is_pushed_breaks_anything(
-        calls in vec((0_u8..12, 0_u8..4, any::<i64>(), -100_000_i64..1_000_000, any::<bool>()), 1..200),
+        calls in vec(
+            (0_u8..12, 0_u8..4, any::<i64>(), -100_000_i64..1_000_000, any::<bool>()),
+            1..200,
+        ),
     ) {
         let mut segmenter = Segmenter::new(Options::default());
         let mut target = 0;
@@ -208,7 +212,8 @@ proptest! {
             };
             match call {
                 0..=6 => segmenter.push(id, frame),
-                7 => segmenter.set_track(if track < 2 { avc(track, wild as u8) } else { opus(track - 2) }),
+                7 if track < 2 => segmenter.set_track(avc(track, wild as u8)),
+                7 => segmenter.set_track(opus(track - 2)),
                 8 => segmenter.tick(Timestamp::from_ms(if keyframe { tame / 90 } else { wild })),
                 9 => segmenter.interrupted(),
                 10 => segmenter.resumed(),

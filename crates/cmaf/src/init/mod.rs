@@ -1,8 +1,8 @@
 //! Init segments: `ftyp` and `moov` (P21; ISO/IEC 14496-12, ISO/IEC 23000-19).
 //!
-//! No edit lists: frames' presentation times are those of the show's timeline already, so there is no
-//! delay to take away. Players disagree about edit lists in fragmented files; nobody disagrees about
-//! their absence.
+//! No edit lists: frames' presentation times are those of the show's timeline already, so there is
+//! no delay to take away. Players disagree about edit lists in fragmented files; nobody disagrees
+//! about their absence.
 
 mod sample_entry;
 

@@ -75,8 +75,8 @@ fn recorded_audio(w: &mut BoxWriter, kind: [u8; 4], record_kind: [u8; 4], audio:
 
 /// `mp4a` with its `esds` (ISO/IEC 14496-1 7.2.6, 14496-14).
 ///
-/// The AudioSpecificConfig goes in as it came. Where it tells of SBR it does so explicitly, which is
-/// what A2.24 asks for; SBR hidden in the payload is known to nobody before decoding.
+/// The AudioSpecificConfig goes in as it came. Where it tells of SBR it does so explicitly, which
+/// is what A2.24 asks for; SBR hidden in the payload is known to nobody before decoding.
 fn mpeg4_audio(w: &mut BoxWriter, object_type: u8, audio: &AudioRecord) {
     let specific = descriptor(0x05, &audio.record);
     let mut config = vec![object_type, 0x15]; // audio stream, the reserved bit set

@@ -103,8 +103,8 @@ impl Cutter {
         }
     }
 
-    /// The leading track is back, with a keyframe at `at`: it begins a segment, and what lies between
-    /// is filled with segments of the clock's.
+    /// The leading track is back, with a keyframe at `at`: it begins a segment, and what lies
+    /// between is filled with segments of the clock's.
     pub(super) fn resume(&mut self, at: i64, discontinuity: bool, stats: &mut Stats) {
         while at > self.newest().at + self.length_max {
             self.cut(self.newest().at + self.length_clocked, false, stats);

@@ -4,8 +4,8 @@
 //! # Why places are not decode times
 //! With B-frames the first picture is shown some frames after it is decoded. That delay is added to
 //! the decode times of the track to get its frames' places. A segment then starts where its first
-//! picture is shown: cut times mean the same in renditions with different B-frame settings, in their
-//! audio, and in PDT, and no edit list has to undo a delay.
+//! picture is shown: cut times mean the same in renditions with different B-frame settings, in
+//! their audio, and in PDT, and no edit list has to undo a delay.
 //!
 //! The decode times written to fragments stay the encoder's. Moving them too, with negative
 //! composition offsets, would be as correct, but ffmpeg 5.1 then shows the whole track late by the

@@ -21,7 +21,9 @@ use super::cadence::Cadence;
 use super::intake::Pending;
 use crate::Stats;
 use crate::fragment::{Run, Sample};
-use crate::limits::{HELD_FRAMES_MAX, HOLE_MS_MAX, PART_PERCENT_MIN, SLACK, TIMESCALE};
+use crate::limits::{
+    HELD_FRAMES_MAX, HOLE_MS_MAX, PART_PERCENT_MIN, PICTURE_MS, SLACK, TIMESCALE, ticks,
+};
 
 /// One version of a track's parameters.
 #[derive(Clone, Debug)]
@@ -107,7 +109,7 @@ impl Lane {
         let frontier = self.frontier.filter(|_| !self.queue.is_empty())?;
         match self.medium() {
             Medium::Audio => Some(frontier),
-            Medium::Video => Some(frontier + self.cadence.longest().unwrap_or(SLACK)),
+            Medium::Video => Some(frontier + self.cadence.longest().unwrap_or(ticks(PICTURE_MS))),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Frames enter through an [`intake`] per track. Until the [`plan`] is made they are held by the
 //! [`probe`]; then each [`muxer`] queues them in its [`lane`]s and puts out parts. The [`cutter`]
-//! decides from the leading track where segments start; [`running`] keeps it all in step and lets the
-//! clock make GAP parts while the encoder is away.
+//! decides from the leading track where segments start; [`running`] keeps it all in step and lets
+//! the clock make GAP parts while the encoder is away.
 
 mod cadence;
 mod cutter;
@@ -69,8 +69,8 @@ impl Segmenter {
     ///
     /// New parameters take effect with the track's next keyframe where it leads the show, else with
     /// the leading track's next keyframe; the segment there starts with a discontinuity in all
-    /// renditions (P18) and has a new [`crate::Init`] where it needs one. Tracks beyond the bound of
-    /// 16 are ignored and their frames counted as refused.
+    /// renditions (P18) and has a new [`crate::Init`] where it needs one. Tracks beyond the bound
+    /// of 16 are ignored and their frames counted as refused.
     pub fn set_track(&mut self, track: Arc<Track>) {
         let id = track.id;
         if let Some(intake) = self.tracks.get_mut(&id) {

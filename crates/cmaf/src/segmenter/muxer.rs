@@ -241,8 +241,8 @@ impl Muxer {
         {
             let is_last = context.forced_until >= cut;
             let has_sound = self.audio.as_ref().is_some_and(|audio| audio.has_before(cut));
-            let is_void = !lead.has_before(cut) && !(is_last && has_sound);
-            if cut <= start || cut <= start + REST_MAX && is_void {
+            let has_frames = lead.has_before(cut) || is_last && has_sound;
+            if cut <= start || cut <= start + REST_MAX && !has_frames {
                 return Some(start);
             }
         }

@@ -204,7 +204,28 @@ impl Checker {
         for (other_id, other) in &self.seen {
             if let Some(same) = other.segments.iter().find(|other| other.msn == segment.msn) {
                 let apart = (same.start.ticks - segment.start.ticks).abs();
-                assert!(apart <= 20 * 90, "P8: {id} and {other_id} in step, {apart} {:#?}", self.seen.iter().map(|(id, s)| (*id, s.segments.iter().map(|s| (s.msn, s.start, s.duration, s.parts.iter().map(|p| (p.duration.ticks, p.gap)).collect::<Vec<_>>())).collect::<Vec<_>>())).collect::<Vec<_>>());
+                assert!(
+                    apart <= 20 * 90,
+                    "P8: {id} and {other_id} in step, {apart} {:#?}",
+                    self.seen
+                        .iter()
+                        .map(|(id, s)| (
+                            *id,
+                            s.segments
+                                .iter()
+                                .map(|s| (
+                                    s.msn,
+                                    s.start,
+                                    s.duration,
+                                    s.parts
+                                        .iter()
+                                        .map(|p| (p.duration.ticks, p.gap))
+                                        .collect::<Vec<_>>()
+                                ))
+                                .collect::<Vec<_>>()
+                        ))
+                        .collect::<Vec<_>>()
+                );
                 assert_eq!(same.discontinuity_sequence, segment.discontinuity_sequence, "P8");
                 assert_eq!(same.discontinuity, segment.discontinuity, "P8");
             }
@@ -276,7 +297,7 @@ fn check_fragment(
             let (id, frame) = &pushed[&number(payload)];
             assert_eq!(payload.as_ptr(), frame.payload.as_ptr(), "zero copy: the same memory");
             assert_eq!(*id, track.id);
-            let present = decode + i64::from(entry.cts.unwrap());
+            let present = decode + entry.cts.unwrap();
             assert_eq!(present, frame.pts.ticks_in(track.timescale), "presentation is exact");
             assert!(entry.cts.unwrap() >= 0, "ffmpeg shifts tracks with negative offsets");
             let sync = entry.flags.unwrap() & 0x1_0000 == 0;

@@ -22,7 +22,7 @@ pub fn has_ffmpeg() -> bool {
         .all(|tool| Command::new(tool).arg("-version").output().is_ok());
     assert!(found || std::env::var_os("CI").is_none(), "CI needs ffmpeg and ffprobe");
     if !found {
-        println!("skipped: ffmpeg and ffprobe are not installed");
+        eprintln!("skipped: ffmpeg and ffprobe are not installed");
     }
     found
 }
@@ -86,7 +86,7 @@ fn read_run(file: &Bytes, moof: usize, traf: &mp4_atom::Traf, clip: &mut ClipTra
             let size = entry.size.or(traf.tfhd.default_sample_size).unwrap() as usize;
             let duration = entry.duration.or(traf.tfhd.default_sample_duration).unwrap();
             let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap();
-            let present = decode + i64::from(entry.cts.unwrap_or(0));
+            let present = decode + entry.cts.unwrap_or(0);
             let is_sound = clip.track.codec.audio().is_some();
             clip.frames.push(Frame {
                 dts: Timestamp::new(decode, timescale),
