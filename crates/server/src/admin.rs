@@ -111,3 +111,41 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     let kind = HeaderValue::from_static(METRICS_TEXT);
     ([(header::CONTENT_TYPE, kind)], admin.metrics.render()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use ::http::{Request, StatusCode};
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::shutdown::Trigger;
+
+    async fn readiness(admin: &Admin) -> (StatusCode, String) {
+        let request = Request::get("/readyz").body(Body::empty()).unwrap();
+        let response = admin.routes().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn readiness_follows_the_start_the_store_and_the_drain() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("tally.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let trigger = Trigger::new();
+        let admin = Admin::new(store.clone(), Metrics::new(), trigger.shutdown());
+        let (status, body) = readiness(&admin).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("starting"), "{body}");
+        admin.started();
+        assert_eq!(readiness(&admin).await, (StatusCode::OK, "ready\n".into()));
+        store.close().await;
+        let (status, body) = readiness(&admin).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("the store answers with an error"), "{body}");
+        trigger.drain();
+        assert!(readiness(&admin).await.1.contains("shutting down"));
+    }
+}

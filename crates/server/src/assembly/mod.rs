@@ -42,7 +42,7 @@ pub async fn run(
     let shows = shows(&config, &metrics);
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(reload::reload_on_hangup(listeners.certificates(), metrics.tls.clone()));
+    tasks.spawn(reload::on_hangup(listeners.certificates(), metrics.tls.clone()));
 
     let mut servers = JoinSet::new();
     let admin_server = HttpServer::new(admin.routes(), &admin::LIMITS, Metrics::new().http);

@@ -7,17 +7,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::metrics::TlsMetrics;
 use crate::net::Certificate;
 
-/// Reads the certificates again at every SIGHUP, for as long as it is polled.
-pub(super) async fn reload_on_hangup(certificates: Vec<Arc<Certificate>>, metrics: TlsMetrics) {
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => {
-            tracing::warn!(%error, "certificates will not be reloaded: no SIGHUP handler");
-            return;
+/// Handles SIGHUP from the moment of the call (its default would end the process), and gives the
+/// task that reads the certificates again at each.
+pub(super) fn on_hangup(
+    certificates: Vec<Arc<Certificate>>,
+    metrics: TlsMetrics,
+) -> impl Future<Output = ()> + Send {
+    let hangup = signal(SignalKind::hangup());
+    async move {
+        let mut hangup = match hangup {
+            Ok(hangup) => hangup,
+            Err(error) => {
+                tracing::warn!(%error, "certificates will not be reloaded: no SIGHUP handler");
+                return;
+            }
+        };
+        while hangup.recv().await.is_some() {
+            reload(&certificates, &metrics);
         }
-    };
-    while hangup.recv().await.is_some() {
-        reload(&certificates, &metrics);
     }
 }
 

@@ -151,6 +151,22 @@ fn bad_values_name_key_value_place_and_remedy() {
 }
 
 #[test]
+fn numbers_may_be_written_in_every_way_of_toml() {
+    for text in ["16_000", "+16000", "0x3e80", "0b11_1110_1000_0000"] {
+        let config = Config::parse("t", &format!("http.connections_max = {text}"));
+        assert_eq!(config.unwrap().http.connections_max, 16_000, "{text}");
+    }
+    let said = complaint("http.connections_max = 99999999999999999999");
+    assert!(said.contains("number that is too large"), "{said}");
+}
+
+#[test]
+fn a_wildcard_of_ipv6_is_an_address_too() {
+    let config = Config::parse("t", "http.listen = \"[::]:8080\"").unwrap();
+    assert_eq!(config.http.listen.unwrap().to_string(), "[::]:8080");
+}
+
+#[test]
 fn text_that_is_not_toml_is_named_with_its_line() {
     let said = complaint("[http]\nlisten = oops\n");
     assert!(said.starts_with("config: tally.toml line 2: not valid TOML: "), "{said}");
