@@ -18,8 +18,7 @@ pub struct ListenError {
     pub key: &'static str,
     /// The address.
     pub address: SocketAddr,
-    /// What the system said.
-    #[source]
+    /// What the system said. Part of the message, so not told again as its source.
     pub reason: io::Error,
 }
 

@@ -225,4 +225,5 @@ fn a_busy_port_is_one_line_and_exit_code_one() {
     let said = stderr(&output);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.starts_with("tally: http.listen: cannot listen on "), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "said once: {said}");
 }
