@@ -11,8 +11,9 @@ pub struct Stats {
     pub gap_parts: u64,
     /// Discontinuities.
     pub discontinuities: u64,
-    /// Video frames that no decoder could have shown: before the first keyframe, or right after one
-    /// that follows a hole while they refer to frames before it.
+    /// Frames that no player could have shown: video before the first keyframe, or right after one
+    /// that follows a hole while it refers to frames before it; sound of a rendition with pictures
+    /// before a segment's first picture.
     pub frames_before_keyframe: u64,
     /// Frames that came after their place in the show was put out.
     pub frames_late: u64,

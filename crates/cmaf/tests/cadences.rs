@@ -36,6 +36,7 @@ fn p4_p5_parts_fit_at_every_cadence_with_every_audio() {
                     "{stats:?}"
                 );
                 let seen = checker.first();
+                assert_eq!(seen.breaks, 0, "A7.3: decode times are continuous at {fps}");
                 assert!(seen.segments.len() >= 10, "{fps}: {}", seen.segments.len());
                 for segment in &seen.segments[..seen.segments.len() - 1] {
                     assert!(segment.independent, "A7.4");
@@ -70,6 +71,27 @@ fn a_part_is_out_no_later_than_its_successor_frame() {
         // Only the last part of each segment needs its successor: others are predicted.
         let segments = i64::try_from(seen.segments.len()).unwrap();
         assert!(late <= segments + 1, "{fps}: {late} of {} waited a frame", seen.parts.len());
+    }
+}
+
+#[test]
+fn a_part_with_sound_waits_for_its_last_audio_frame_only() {
+    for b_frames in [0, 2] {
+        let mut checker = Checker::new(BOTH);
+        checker.set_track(&avc(0, 30));
+        checker.set_track(&aac(0, 48_000, 1_024));
+        let video = VideoSource::new(30_000, 60).with_b_frames(b_frames);
+        let mut encoder = Encoder::new(vec![video], vec![AudioSource::new(48_000, 1_024)]);
+        while encoder.next_ms() < 10_000 {
+            checker.tick(encoder.next_ms());
+            let (id, frame) = encoder.next();
+            checker.push(id, frame);
+        }
+        let seen = checker.first();
+        for (part, out_ms) in seen.parts.iter().zip(&seen.part_ms) {
+            let end_ms = part.start.as_ms() + part.duration.as_ms();
+            assert!(*out_ms <= 2_100 || *out_ms <= end_ms + 1, "until {end_ms} out at {out_ms}");
+        }
     }
 }
 

@@ -45,6 +45,7 @@ enum Deed {
     AudioStarts,
     SecondVideo,
     SecondVideoEnds,
+    SecondVideoStalls,
     SecondAudio,
 }
 
@@ -62,6 +63,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         1 => Just(Deed::AudioStarts),
         1 => Just(Deed::SecondVideo),
         1 => Just(Deed::SecondVideoEnds),
+        1 => Just(Deed::SecondVideoStalls),
         1 => Just(Deed::SecondAudio),
     ];
     vec(deed, 1..12)
@@ -141,6 +143,7 @@ impl Studio {
                 self.checker.remove_track(TrackId::Video(1));
                 self.encoder.videos.pop();
             }
+            Deed::SecondVideoStalls => self.encoder.videos.truncate(1),
             Deed::SecondAudio if self.encoder.audios.len() == 1 => {
                 self.checker.set_track(&aac(1, self.audio.1, self.audio.2));
                 self.encoder.audios.push(self.audio_source(1));

@@ -66,6 +66,25 @@ fn p18_gap_while_the_encoder_is_away_and_no_discontinuity_when_it_returns_as_it_
 }
 
 #[test]
+fn p18_sound_before_the_first_picture_of_an_encoder_that_returns_stays_in_the_gap() {
+    let (mut checker, mut encoder) = usual();
+    play(&mut checker, &mut encoder, 5_000);
+    checker.interrupted();
+    wait(&mut checker, 8_000);
+    checker.resumed();
+    encoder.audios[0].restart(8_000);
+    encoder.videos[0].restart(8_120);
+    play(&mut checker, &mut encoder, 12_000);
+    checker.finish();
+    let seen = checker.first();
+    for segment in seen.segments.iter().filter(|segment| !segment.gap) {
+        let first = segment.parts.iter().find(|part| !part.gap).unwrap();
+        assert!(first.independent, "{}: media begins with a keyframe", segment.msn);
+    }
+    assert_eq!(checker.segmenter.stats().discontinuities, 0);
+}
+
+#[test]
 fn p18_other_parameters_after_a_gap_start_with_a_discontinuity_and_a_new_init() {
     let (mut checker, mut encoder) = usual();
     play(&mut checker, &mut encoder, 7_000);
@@ -244,7 +263,7 @@ fn no_keyframe_for_ten_seconds() {
     encoder.next();
     play(&mut checker, &mut encoder, 10_000);
     let parts = &checker.first().parts;
-    assert!(!parts.is_empty() && parts.iter().all(|part| !part.independent && !part.gap));
+    assert!(!parts.is_empty() && parts.iter().all(|part| part.gap), "sound alone cannot play");
     assert!(checker.segmenter.stats().frames_before_keyframe >= 290);
     restart(&mut encoder, 10_000);
     encoder.videos[0].group = 60;
@@ -362,6 +381,47 @@ fn a_track_that_is_taken_away_ends_its_rendition_only() {
     assert_eq!(ids, [V1]);
     assert_eq!(checker.retired[0].0, V0);
     assert!(checker.seen[&V1].parts.last().unwrap().start.as_ms() > 11_000);
+}
+
+#[test]
+fn tracks_that_come_back_go_on() {
+    let (mut checker, mut encoder) = usual();
+    checker.set_track(&avc(1, 30));
+    checker.remove_track(TrackId::Video(1));
+    play(&mut checker, &mut encoder, 5_000);
+    assert_eq!(checker.renditions.len(), 1, "taken away before the plan");
+    for id in [TrackId::Audio(0), TrackId::Video(0)] {
+        checker.remove_track(id);
+    }
+    checker.set_track(&aac(0, 48_000, 1_024));
+    checker.set_track(&avc(0, 30));
+    checker.set_track(&avc(1, 31));
+    encoder.videos.push(VideoSource::new(30_000, 60).with_id(1));
+    restart(&mut encoder, 5_000);
+    play(&mut checker, &mut encoder, 12_000);
+    checker.finish();
+    for id in [V0, V1] {
+        let seen = &checker.seen[&id];
+        let newest = |track| {
+            let samples = seen.samples.iter().rev();
+            { samples }.find(|sample| sample.track == track).unwrap().msn
+        };
+        let msn = seen.segments.last().unwrap().msn;
+        assert_eq!((newest(id.0), newest(TrackId::Audio(0))), (msn, msn));
+    }
+}
+
+#[test]
+fn p17_a_rendition_whose_pictures_stop_follows_with_sound() {
+    let (mut checker, mut encoder) = usual();
+    checker.set_track(&avc(1, 30));
+    encoder.videos.push(VideoSource::new(30_000, 60).with_id(1));
+    play(&mut checker, &mut encoder, 6_000);
+    encoder.videos.pop();
+    play(&mut checker, &mut encoder, 16_000);
+    let newest = checker.seen[&V1].parts.last().unwrap();
+    assert!(newest.start.as_ms() > 14_000 && !newest.gap && !newest.independent);
+    checker.finish();
 }
 
 #[test]

@@ -66,6 +66,10 @@ impl Cutter {
         self.clear
     }
 
+    pub(super) const fn floor(&self) -> i64 {
+        self.floor
+    }
+
     pub(super) const fn length_max(&self) -> i64 {
         self.length_max
     }

@@ -45,6 +45,8 @@ pub(super) struct Pending {
 pub(super) struct Intake {
     pub(super) track: Arc<Track>,
     pub(super) generation: u32,
+    /// Taken away, and not set again yet.
+    pub(super) removed: bool,
     /// From decode time to place, in the track's timescale. Never shrinks: places must rise.
     delay: i64,
     last_decode: Option<i64>,
@@ -56,11 +58,20 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(track: Arc<Track>) -> Self {
         let needs_keyframe = track.id.medium() == Medium::Video;
-        Self { track, generation: 0, delay: 0, last_decode: None, needs_keyframe, shown_from: None }
+        Self {
+            track,
+            generation: 0,
+            removed: false,
+            delay: 0,
+            last_decode: None,
+            needs_keyframe,
+            shown_from: None,
+        }
     }
 
     /// Takes new parameters; says whether they differ.
     pub(super) fn renew(&mut self, track: Arc<Track>) -> bool {
+        self.removed = false;
         if *self.track == *track {
             return false;
         }

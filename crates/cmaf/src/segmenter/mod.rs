@@ -73,33 +73,33 @@ impl Segmenter {
     /// of 16 are ignored and their frames counted as refused.
     pub fn set_track(&mut self, track: Arc<Track>) {
         let id = track.id;
-        if let Some(intake) = self.tracks.get_mut(&id) {
-            let renewed = intake.renew(track);
-            if let (true, Stage::Running(running)) = (renewed, &mut self.stage) {
+        let is_full = self.tracks.len() >= TRACKS_MAX;
+        let renewed = match self.tracks.get_mut(&id) {
+            Some(intake) => intake.renew(track),
+            None if is_full => return,
+            None => {
+                self.tracks.insert(id, Intake::new(track));
+                false
+            }
+        };
+        if let (Stage::Running(running), Some(intake)) = (&mut self.stage, self.tracks.get(&id)) {
+            if !running.has(id) {
+                running.join_track(intake, &self.tracks);
+            } else if renewed {
                 running.renew_track(intake);
             }
-            return;
-        }
-        if self.tracks.len() >= TRACKS_MAX {
-            return;
-        }
-        self.tracks.insert(id, Intake::new(track));
-        if let (Stage::Running(running), Some(intake)) = (&mut self.stage, self.tracks.get(&id)) {
-            running.join_track(intake, &self.tracks);
         }
     }
 
     /// Takes a track away. A rendition it leads ends, unless it is the only one: the show then goes
     /// on by the clock until the track is set again.
     pub fn remove_track(&mut self, id: TrackId) {
-        match &mut self.stage {
-            Stage::Running(running) => {
-                running.remove_track(id, &mut self.outputs);
-                if running.lead() != id {
-                    self.tracks.remove(&id);
-                }
-            }
-            Stage::Probing(_) | Stage::Ended => {}
+        if let Some(intake) = self.tracks.get_mut(&id) {
+            intake.removed = true;
+            intake.await_keyframe();
+        }
+        if let Stage::Running(running) = &mut self.stage {
+            running.remove_track(id, &mut self.outputs);
         }
         self.run();
     }
@@ -213,7 +213,8 @@ impl Segmenter {
     /// Makes the plan when it can be made, and puts out all that is complete.
     fn run(&mut self) {
         if let Stage::Probing(probe) = &self.stage {
-            let tracks: Vec<_> = self.tracks.keys().copied().collect();
+            let tracks = self.tracks.iter().filter(|(_, intake)| !intake.removed);
+            let tracks: Vec<_> = tracks.map(|(id, _)| *id).collect();
             if probe.is_done(self.options, &tracks) {
                 self.plan_early();
             }

@@ -302,8 +302,14 @@ impl Muxer {
         let segment = self.open_segment(context.cutter, outputs);
         let video_runs = self.video.as_mut().and_then(|lane| lane.take(at, is_cut, 1, stats));
         let audio_id = if self.video.as_ref().is_some_and(Lane::is_adopted) { 2 } else { 1 };
-        let audio_runs =
+        let mut audio_runs =
             self.audio.as_mut().and_then(|lane| lane.take(at, is_cut, audio_id, stats));
+        if self.video.is_some() && video_runs.is_none() && self.begins_with_keyframe.is_none() {
+            // Sound before a segment's first picture: a player that buffers both together cannot
+            // play it, and not being told that it is a gap, waits for ever.
+            let silenced = audio_runs.take().map_or(0, |run| run.samples.len());
+            stats.frames_before_keyframe += silenced as u64;
+        }
         let independent = match (&self.video, &video_runs) {
             (Some(_), Some(run)) => {
                 self.begins_with_keyframe.get_or_insert(run.samples[0].sync);

@@ -67,7 +67,8 @@ impl Running {
             lead_heard: None,
             heard: None,
         };
-        for intake in tracks.values() {
+        let is_none_left = tracks.values().all(|intake| intake.removed);
+        for intake in tracks.values().filter(|intake| !intake.removed || is_none_left) {
             running.add_track(intake, tracks, rhythms.get(&intake.track.id), 0);
         }
         for muxer in &mut running.muxers {
@@ -75,6 +76,11 @@ impl Running {
         }
         running.choose_lead();
         running
+    }
+
+    /// Whether frames of the track go anywhere.
+    pub(super) fn has(&mut self, id: TrackId) -> bool {
+        self.muxers.iter_mut().any(|muxer| muxer.lane_mut(id).is_some())
     }
 
     /// A new track, after the plan.
@@ -261,10 +267,16 @@ impl Running {
                 self.announce(outputs);
             }
             let is_lead = index == lead;
+            // A rendition whose own frames are missing follows the leading one at a distance (P17).
+            let follows = self.cutter.floor() - ticks(STALL_MS);
             let context = Context {
                 cutter: &self.cutter,
                 target: self.target,
-                forced_until: self.forced_until,
+                forced_until: if is_lead {
+                    self.forced_until
+                } else {
+                    self.forced_until.max(follows)
+                },
                 position: self.position,
                 is_lead,
             };

@@ -30,7 +30,10 @@ pub struct Seen {
     /// When each part came out, by the clock of the test.
     pub part_ms: Vec<i64>,
     open: Vec<Arc<Part>>,
-    decode_ends: HashMap<TrackId, i64>,
+    /// Start and end of each track's last sample.
+    decoded: HashMap<TrackId, (i64, i64)>,
+    /// Samples that do not start where the one before ended.
+    pub breaks: u64,
 }
 
 /// A segmenter with everything it ever put out checked.
@@ -319,15 +322,15 @@ fn check_fragment(
     samples
 }
 
-/// Decode times rise from sample to sample, over parts and segments.
+/// Decode times rise from sample to sample, over parts and segments; counts where they leave a hole
+/// or overlap.
 fn check_samples(seen: &mut Seen, samples: &[Sample]) {
-    let mut in_part: HashMap<TrackId, i64> = HashMap::new();
     for sample in samples {
         assert!(sample.duration > 0);
-        let last = seen.samples.iter().rev().chain(&[]).find(|other| other.track == sample.track);
-        let last = in_part.get(&sample.track).copied().or(last.map(|last| last.decode));
-        assert!(last.is_none_or(|last| last < sample.decode), "decode times rise: {sample:?}");
-        in_part.insert(sample.track, sample.decode);
-        seen.decode_ends.insert(sample.track, sample.decode + i64::from(sample.duration));
+        let end = sample.decode + i64::from(sample.duration);
+        if let Some((last, end)) = seen.decoded.insert(sample.track, (sample.decode, end)) {
+            assert!(last < sample.decode, "decode times rise: {sample:?}");
+            seen.breaks += u64::from(end != sample.decode);
+        }
     }
 }
