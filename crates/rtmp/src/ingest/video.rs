@@ -65,7 +65,8 @@ impl VideoTrack {
                 if !self.ready(kind, keyframe, &payload, events)? {
                     return Ok(());
                 }
-                let frame = self.frame(payload, time_ns, composition_ms)?;
+                let Some(codec) = &self.codec else { return Ok(()) };
+                let frame = frame(codec, payload, time_ns, composition_ms)?;
                 if frame.keyframe {
                     self.follow_in_band(&frame.payload);
                 }
@@ -152,32 +153,6 @@ impl VideoTrack {
         Ok(self.codec.is_some())
     }
 
-    fn frame(&self, payload: Bytes, time_ns: i64, composition_ms: i32) -> Result<Frame, BodyError> {
-        let Some(codec) = &self.codec else { unreachable!("`ready` said that it is known") };
-        // The tag header's key frame flag is not trusted: some encoders set it on every I picture.
-        let (payload, keyframe) = match codec {
-            Codec::Av1(_) => {
-                let keyframe = obu::is_keyframe(&payload)?;
-                (obu::without_temporal_delimiters(payload)?, keyframe)
-            }
-            Codec::Vp8(_) => {
-                let keyframe = vp8::is_keyframe(&payload);
-                (payload, keyframe)
-            }
-            Codec::Vp9(_) => {
-                let keyframe = vp9::is_keyframe(&payload);
-                (payload, keyframe)
-            }
-            _ => {
-                let keyframe = nal::random_access(codec, &payload)?.is_keyframe(codec);
-                (payload, keyframe)
-            }
-        };
-        let dts = Timestamp::new(time_ns, Timescale::NANOS);
-        let pts = dts.offset(clock::nanos(composition_ms));
-        Ok(Frame { dts, pts, duration_ticks: None, keyframe, payload })
-    }
-
     /// Takes up parameters that changed in a key frame without a new sequence start. Sets that
     /// cannot be read change nothing: the picture may still decode with the known ones.
     fn follow_in_band(&mut self, keyframe: &Bytes) {
@@ -226,6 +201,37 @@ impl VideoTrack {
         }
         Ok(())
     }
+}
+
+/// A frame, with the payload as ISO-BMFF stores it and the key frame flag as the bitstream has it:
+/// some encoders set the tag header's flag on every I picture.
+fn frame(
+    codec: &Codec,
+    payload: Bytes,
+    time_ns: i64,
+    composition_ms: i32,
+) -> Result<Frame, BodyError> {
+    let (payload, keyframe) = match codec {
+        Codec::Av1(_) => {
+            let keyframe = obu::is_keyframe(&payload)?;
+            (obu::without_temporal_delimiters(payload)?, keyframe)
+        }
+        Codec::Vp8(_) => {
+            let keyframe = vp8::is_keyframe(&payload);
+            (payload, keyframe)
+        }
+        Codec::Vp9(_) => {
+            let keyframe = vp9::is_keyframe(&payload);
+            (payload, keyframe)
+        }
+        _ => {
+            let keyframe = nal::random_access(codec, &payload)?.is_keyframe(codec);
+            (payload, keyframe)
+        }
+    };
+    let dts = Timestamp::new(time_ns, Timescale::NANOS);
+    let pts = dts.offset(clock::nanos(composition_ms));
+    Ok(Frame { dts, pts, duration_ticks: None, keyframe, payload })
 }
 
 /// The code points of a `colorConfig`; `None` if it has none of them. ffmpeg leaves out those that
