@@ -24,8 +24,8 @@ pub enum Event {
     Frame {
         /// The track it belongs to, announced before.
         track: TrackId,
-        /// `dts` and `pts` in [`tally_media::Timescale::NANOS`] on the publisher's own clock, unwrapped
-        /// at 2^32 ms; `duration_ticks` in the track's timescale.
+        /// `dts` and `pts` in [`tally_media::Timescale::NANOS`] on the publisher's own clock,
+        /// unwrapped at 2^32 ms; `duration_ticks` in the track's timescale.
         frame: Frame,
     },
     /// The publisher sends something this server does not carry. Once per track and codec; its
@@ -90,8 +90,8 @@ impl Capabilities {
     pub const FOUR_CCS_MAX: usize = 32;
 }
 
-/// What the peer wants to publish. Its `Debug` shows nothing: key and query are secrets, and a wrong
-/// setting puts the key into the application name.
+/// What the peer wants to publish. Its `Debug` shows nothing: key and query are secrets, and a
+/// wrong setting puts the key into the application name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishRequest {
     /// Application name, e.g. `live`: no query, no stream key, no slash at either end.

@@ -12,7 +12,7 @@
 //! ```text
 //! loop {
 //!     while let Some(bytes) = session.poll_transmit()  { write them }
-//!     while let Some(event) = session.poll_event()     { act; accept_publish() / reject_publish() }
+//!     while let Some(event) = session.poll_event()     { act; accept_ / reject_publish() }
 //!     if session.is_closed()                           { close the connection }
 //!     wait for bytes -> session.handle_bytes(..)
 //!          or for session.poll_timeout() -> session.handle_timeout(..)

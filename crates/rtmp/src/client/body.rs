@@ -110,7 +110,7 @@ const fn four_cc(codec: &Codec) -> &'static [u8; 4] {
     }
 }
 
-/// `OpusHead` (RFC 7845 5.1, little-endian) from a `dOps` payload (big-endian); `None` if it is cut.
+/// `OpusHead` (RFC 7845 5.1, little-endian) from a `dOps` payload (big-endian); `None` if cut.
 fn opus_head(audio: &AudioRecord) -> Option<Bytes> {
     let ([_version, channels, s0, s1, r0, r1, r2, r3, g0, g1, family], mapping) =
         audio.record.split_first_chunk()?;

@@ -1,8 +1,8 @@
 //! A publisher: the client's side of a session, for the demo, tests and load generation.
 //!
 //! It behaves like OBS: plain handshake, `connect`, `releaseStream`, `FCPublish`, `createStream`,
-//! `publish`, metadata, media, `FCUnpublish`, `deleteStream`. Media of track 0 goes out as legacy FLV
-//! where that can carry it, everything else as Enhanced RTMP.
+//! `publish`, metadata, media, `FCUnpublish`, `deleteStream`. Media of track 0 goes out as legacy
+//! FLV where that can carry it, everything else as Enhanced RTMP.
 
 mod body;
 
@@ -79,8 +79,8 @@ pub enum SendError {
     },
 }
 
-/// A publisher without a socket: bytes in, bytes and events out, like [`crate::Session`]. Its `Debug`
-/// tells the state only, because buffers hold the stream key.
+/// A publisher without a socket: bytes in, bytes and events out, like [`crate::Session`]. Its
+/// `Debug` tells the state only, because buffers hold the stream key.
 pub struct Publisher {
     target: Target,
     state: State,

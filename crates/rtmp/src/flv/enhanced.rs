@@ -13,8 +13,8 @@ const NANO_OFFSET_MAX: u32 = 999_999;
 /// Most track bodies in one message. Track numbers are bytes, and a message has a track once.
 const TRACKS_MAX: usize = 256;
 
-/// Reads the chain of `ModEx` packets, if there is one. Gives the type of the packet they modify and
-/// the nanoseconds to add to the message's timestamp; an offset outside 0..=999,999 is ignored.
+/// Reads the chain of `ModEx` packets, if there is one. Gives the type of the packet they modify
+/// and the nanoseconds to add to the message's timestamp; an offset outside 0..=999,999 is ignored.
 pub(super) fn mod_ex(body: &mut Bytes, mut packet_type: u8) -> Result<(u8, u32), FlvError> {
     let what = "ModEx packet";
     let mut nano_offset = 0;

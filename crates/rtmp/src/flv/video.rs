@@ -78,7 +78,7 @@ impl Iterator for VideoBody {
     }
 }
 
-/// `VIDEODATA` of the legacy specification, where only AVC (and HEVC in its likeness) has structure.
+/// `VIDEODATA` of the legacy specification, where only AVC (and HEVC like it) has structure.
 fn legacy(
     mut body: Bytes,
     codec: VideoCodec,

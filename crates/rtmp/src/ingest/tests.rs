@@ -349,7 +349,7 @@ fn eac3_packets_of_changing_size_stay_one_track() {
     assert!(matches!(events[0], Event::Frame { track: TrackId::Audio(0), .. }));
 }
 
-/// No record but an MPEG-2 TS descriptor, which is passed over: the key frame brings its own header.
+/// No record but an MPEG-2 TS descriptor, which is passed over: the key frame brings its header.
 #[test]
 fn av1_without_a_record_begins_at_a_key_frame() {
     const SEQUENCE: &[u8] = b"\x0a\x0a\x00\x00\x00\x02\xaf\xf7\x9b_ \x08";

@@ -94,8 +94,8 @@ fn plain_c1() -> Vec<u8> {
     c1
 }
 
-/// OBS 32.2.2 as measured: no Enhanced RTMP fields in `connect`, two commands in one segment, track 0
-/// with legacy tags, track 1 with OneTrack multitrack packets, a key with a query.
+/// OBS 32.2.2 as measured: no Enhanced RTMP fields in `connect`, two commands in one segment,
+/// track 0 with legacy tags, track 1 with OneTrack multitrack packets, a key with a query.
 #[test]
 fn obs_32_publishes_multitrack_without_announcing_it() {
     let (mut obs, _) = Encoder::after(&plain_c1());
