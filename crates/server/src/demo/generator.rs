@@ -36,7 +36,7 @@ pub(super) async fn publish(server: SocketAddr, stream_key: String) -> anyhow::R
         encoder: Some("Tally test source".into()),
     })?;
     for track in source.tracks() {
-        publisher.send_track(&track, 0)?;
+        publisher.send_track(track, 0)?;
     }
     let started = Instant::now();
     loop {

@@ -114,7 +114,7 @@ fn welcome(config: &Config, key: &str, with_ffmpeg: bool) -> String {
     let _ = writeln!(text, "  Push your own (it takes the show over):");
     let _ = writeln!(text, "  Server:      {publish_url}");
     let _ = writeln!(text, "  Stream key:  {key}\n");
-    let _ = write!(text, "  Ctrl-C ends the demo.\n");
+    let _ = writeln!(text, "  Ctrl-C ends the demo.");
     text
 }
 

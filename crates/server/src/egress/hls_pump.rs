@@ -59,6 +59,21 @@ struct Pump {
 struct Live {
     window: Window,
     origin: Option<Arc<RenditionOrigin>>,
+    /// The rendition is gone; what is left can be played to its end.
+    is_over: bool,
+    /// Segments that left early, as far as they are counted.
+    early_expiries: u64,
+}
+
+impl Live {
+    const fn new(window: Window) -> Self {
+        Self { window, origin: None, is_over: false, early_expiries: 0 }
+    }
+
+    fn end(&mut self) {
+        self.window.end();
+        self.is_over = true;
+    }
 }
 
 impl Pump {
@@ -124,7 +139,11 @@ impl Pump {
                 info!(show = self.show.id(), ?plan, "plan");
                 self.plan = Some(plan);
             }
-            Output::RenditionsChanged(renditions) => self.renditions = renditions,
+            Output::RenditionsChanged(renditions) => {
+                let is_gone = |id: &RenditionId| renditions.iter().all(|kept| kept.id != *id);
+                self.windows.iter_mut().filter(|(id, _)| is_gone(id)).for_each(|(_, l)| l.end());
+                self.renditions = renditions;
+            }
             Output::Init { rendition, init } => self.window(rendition).push_init(init),
             Output::Part { rendition, part } => {
                 self.metrics.hls.parts.inc();
@@ -134,28 +153,33 @@ impl Pump {
                 self.metrics.hls.segments.inc();
                 self.window(rendition).push_segment(segment)?;
             }
-            Output::Ended => self.windows.values_mut().for_each(|live| live.window.end()),
+            Output::Ended => self.windows.values_mut().for_each(Live::end),
         }
         Ok(())
     }
 
     fn window(&mut self, id: RenditionId) -> &mut Window {
-        let live = self.windows.entry(id).or_insert_with(|| {
-            let plan = self.plan.as_ref().expect("the plan comes before anything else");
-            let mut options = hls::Options::new(plan, self.show.started_at_unix_ms());
-            options.window_ms = self.show.hls().options().window_ms;
-            Live { window: Window::new(options), origin: None }
-        });
+        let plan = self.plan.as_ref().expect("the plan comes before anything else");
+        let mut options = hls::Options::new(plan, self.show.started_at_unix_ms());
+        options.window_ms = self.show.hls().options().window_ms;
+        let live = self.windows.entry(id).or_insert_with(|| Live::new(Window::new(options)));
+        if live.is_over {
+            // A rendition that comes back begins anew: an ended playlist stays ended.
+            *live = Live::new(Window::new(options));
+        }
         &mut live.window
     }
 
     fn publish_versions(&mut self) {
-        let snapshots: Vec<_> =
-            self.windows.iter().map(|(id, live)| (*id, live.window.snapshot())).collect();
-        for (id, snapshot) in &snapshots {
-            let others = snapshots.iter().filter(|(other, _)| other != id);
+        let snapshots: Vec<_> = self
+            .windows
+            .iter()
+            .map(|(id, live)| (*id, live.is_over, live.window.snapshot()))
+            .collect();
+        for (id, _, snapshot) in &snapshots {
+            let others = snapshots.iter().filter(|(other, is_over, _)| other != id && !is_over);
             let reports = others
-                .filter_map(|(other, snapshot)| {
+                .filter_map(|(other, _, snapshot)| {
                     let uri = format!("../{other}/playlist.m3u8");
                     Some(RenditionReport { uri, last: snapshot.last()? })
                 })
@@ -166,6 +190,10 @@ impl Pump {
                 Some(origin) => origin.publish(version),
                 None => live.origin = Some(Arc::new(RenditionOrigin::new(*id, version))),
             }
+            let hls::Pressure { retained_dropped, listed_dropped } = live.window.pressure();
+            let early = retained_dropped + listed_dropped;
+            self.metrics.hls.early_expiries.inc_by(early - live.early_expiries);
+            live.early_expiries = early;
         }
     }
 

@@ -75,12 +75,15 @@ where
     let metrics = service.metrics.clone();
     metrics.rtmp.connections_total.inc();
     metrics.rtmp.connections.inc();
-    let ended = Connection::new(service, socket).run().instrument(span.clone()).await;
+    let (ended, was_admitted) =
+        Connection::new(service, socket).run().instrument(span.clone()).await;
     metrics.rtmp.connections.dec();
     span.in_scope(|| match &ended {
         Ended::Unpublished | Ended::Disconnected | Ended::Draining => {
-            debug!(%ended, "connection ended")
+            debug!(%ended, "connection ended");
         }
+        // Scanners and broken clients: nothing of a creator's is lost.
+        Ended::Protocol(_) | Ended::Lost(_) if !was_admitted => info!(%ended, "connection ended"),
         _ => warn!(%ended, "connection ended"),
     });
 }
@@ -109,19 +112,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self { service, socket, session, started: Instant::now(), publication: None, input }
     }
 
-    async fn run(mut self) -> Ended {
+    /// Why it ended, and whether it was ever admitted to a show.
+    async fn run(mut self) -> (Ended, bool) {
         let ended = match self.exchange().await {
             Ok(never) => match never {},
             Err(ended) => ended,
         };
         // The session may have last words: an error status, why it was taken over.
         let _ = timeout(LAST_WORDS_TIMEOUT, self.say_last_words()).await;
+        let was_admitted = self.publication.is_some();
         if matches!(ended, Ended::Unpublished | Ended::Draining)
             && let Some(publication) = self.publication.take()
         {
             publication.end();
         }
-        ended
+        (ended, was_admitted)
     }
 
     async fn exchange(&mut self) -> Result<std::convert::Infallible, Ended> {
@@ -269,6 +274,5 @@ const fn close_reason(reason: PublishEnded) -> CloseReason {
     match reason {
         PublishEnded::TakenOver => CloseReason::TakenOver,
         PublishEnded::ShowEnded => CloseReason::Shutdown,
-        PublishEnded::Refused(_) => CloseReason::Ended,
     }
 }

@@ -34,23 +34,24 @@ impl Media {
     }
 
     /// The n-th slice of the `part`-th part, if there is one.
-    fn chunk(&self, part: usize, chunk: usize) -> Next<'_> {
+    fn chunk(&self, part: usize, chunk: usize) -> Place<'_> {
         let chunks = match self {
             Self::Whole(bytes) if part == 0 => std::slice::from_ref(bytes),
             Self::Part(only) if part == 0 => only.body.chunks(),
             Self::Segment(segment) => match segment.parts.get(part) {
                 Some(part) => part.body.chunks(),
-                None => return Next::End,
+                None => return Place::End,
             },
-            _ => return Next::End,
+            _ => return Place::End,
         };
-        chunks.get(chunk).map_or(Next::NextPart, Next::Chunk)
+        chunks.get(chunk).map_or(Place::EndOfPart, Place::Chunk)
     }
 }
 
-enum Next<'a> {
+/// What stands at a place in [`Media`].
+enum Place<'a> {
     Chunk(&'a Bytes),
-    NextPart,
+    EndOfPart,
     End,
 }
 
@@ -90,13 +91,13 @@ impl MediaBody {
     fn next(&mut self) -> Option<Bytes> {
         while self.remaining > 0 {
             let bytes = match self.media.chunk(self.part, self.chunk) {
-                Next::Chunk(bytes) => bytes,
-                Next::NextPart => {
+                Place::Chunk(bytes) => bytes,
+                Place::EndOfPart => {
                     self.part += 1;
                     self.chunk = 0;
                     continue;
                 }
-                Next::End => return None,
+                Place::End => return None,
             };
             self.chunk += 1;
             let length = bytes.len() as u64;

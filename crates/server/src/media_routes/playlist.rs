@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::reply::{self, Description, Response};
 use super::{Asked, MediaRoutes, not_now};
+use crate::clock;
 use crate::egress::{Presentation, Version};
 use crate::http::connection::ConnectionContext;
 use crate::http::problem::Problem;
@@ -76,7 +77,8 @@ pub(super) async fn media(asked: &Asked<'_>, query: &str) -> Result<Response, Pr
         resource: Resource::Playlist { blocking: directives.is_blocking() },
         content_type: MEDIA_TYPE,
         target_duration_s: asked.origin.target_duration_s(),
-        modified_unix_ms: Some(snapshot.modified_unix_ms()),
+        // An encoder may run ahead of the clock; nothing is modified in the future.
+        modified_unix_ms: Some(snapshot.modified_unix_ms().min(clock::unix_ms())),
     };
     Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, &asked.headers))
 }

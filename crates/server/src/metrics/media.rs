@@ -36,6 +36,9 @@ pub struct HlsMetrics {
     pub skipped_frames: IntCounter,
     /// `tally_hls_misplaced_frames_total`: frames with no place on the show's timeline.
     pub misplaced_frames: IntCounter,
+    /// `tally_hls_early_expiries_total`: segments that left memory before their time because a
+    /// window had reached its bound of bytes.
+    pub early_expiries: IntCounter,
     /// `tally_hls_delivered_bytes_total`: media bytes handed to viewers.
     pub delivered_bytes: IntCounter,
 }
@@ -81,6 +84,10 @@ impl HlsMetrics {
             misplaced_frames: add.counter(
                 "tally_hls_misplaced_frames_total",
                 "Frames dropped because they have no place on the show's timeline.",
+            ),
+            early_expiries: add.counter(
+                "tally_hls_early_expiries_total",
+                "Segments that left memory early because a window had reached its bound of bytes.",
             ),
             delivered_bytes: add
                 .counter("tally_hls_delivered_bytes_total", "Media bytes handed to viewers."),

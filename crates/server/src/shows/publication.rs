@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use prometheus::IntCounter;
 use tally_hub::Producer;
 use tally_media::timeline::Timeline;
 use tally_media::{Frame, Track, TrackId};
@@ -35,9 +36,6 @@ pub enum PublishEnded {
     /// The show is over (drain, or an operator ended it).
     #[error("the show has ended")]
     ShowEnded,
-    /// The stream refused the frame: a bug or a limit of the hub, told by name.
-    #[error("{0}")]
-    Refused(&'static str),
 }
 
 /// The publisher's side of a show, behind [`Show::input`].
@@ -56,7 +54,8 @@ pub(super) struct Input {
     clock_unknown: bool,
     /// Whether the show is being cut into LL-HLS.
     packaging: bool,
-    dropped_frames: u64,
+    /// Frames that found no place in the show.
+    misplaced: IntCounter,
 }
 
 impl fmt::Debug for Input {
@@ -66,7 +65,7 @@ impl fmt::Debug for Input {
 }
 
 impl Input {
-    pub(super) fn new(producer: Producer) -> Self {
+    pub(super) fn new(producer: Producer, misplaced: IntCounter) -> Self {
         Self {
             producer: Some(producer),
             timeline: Timeline::new(),
@@ -76,7 +75,7 @@ impl Input {
             undeclared: None,
             clock_unknown: true,
             packaging: false,
-            dropped_frames: 0,
+            misplaced,
         }
     }
 
@@ -147,23 +146,21 @@ impl Input {
         }
         let Some(producer) = &mut self.producer else { return Err(PublishEnded::ShowEnded) };
         let Some(track) = self.tracks.get(&id) else {
-            self.dropped_frames += 1;
+            self.misplaced.inc();
             return Ok(());
         };
         if std::mem::take(&mut self.clock_unknown) {
             // Not when the publisher was admitted: its first frame may come much later.
             self.timeline.resume(elapsed_ms);
         }
-        match self.timeline.place(track, frame, elapsed_ms) {
-            Ok(placed) => {
-                producer.write(id, placed).map_err(|_| PublishEnded::Refused("frame out of order"))
-            }
-            Err(misplaced) => {
-                self.dropped_frames += 1;
-                tracing::debug!(?id, %misplaced, "frame dropped");
-                Ok(())
-            }
+        let placed = self.timeline.place(track, frame, elapsed_ms).map_err(|e| e.to_string());
+        let written =
+            placed.and_then(|placed| producer.write(id, placed).map_err(|error| error.to_string()));
+        if let Err(why) = written {
+            self.misplaced.inc();
+            tracing::debug!(?id, why, "frame dropped");
         }
+        Ok(())
     }
 }
 

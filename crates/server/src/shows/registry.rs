@@ -111,8 +111,9 @@ impl Shows {
             random::name(),
             handle.to_owned(),
             clock::unix_ms(),
-            HlsOrigin::new(self.shared.options.hls.clone()),
+            HlsOrigin::new(self.shared.options.hls),
             producer,
+            &self.shared.metrics.hls,
         ));
         table.by_handle.insert(handle.to_owned(), Arc::clone(&show));
         table.by_id.insert(show.id().to_owned(), Arc::clone(&show));

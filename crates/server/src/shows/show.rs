@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::publication::Input;
 use crate::egress::HlsOrigin;
+use crate::metrics::HlsMetrics;
 
 /// Where a show is in its life. It only moves forward, except between `Live` and `Away`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl Show {
         started_at_unix_ms: i64,
         hls: HlsOrigin,
         producer: Producer,
+        metrics: &HlsMetrics,
     ) -> Self {
         Self {
             id,
@@ -51,7 +53,7 @@ impl Show {
             state: watch::Sender::new(ShowState::Starting),
             hls,
             stream: producer.stream(),
-            input: Mutex::new(Input::new(producer)),
+            input: Mutex::new(Input::new(producer, metrics.misplaced_frames.clone())),
         }
     }
 
