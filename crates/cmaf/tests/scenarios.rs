@@ -478,3 +478,40 @@ fn p17_a_clock_that_jumps_catches_up_in_bounded_steps() {
     let newest = checker.first().parts.last().unwrap();
     assert!((newest.start.as_ms() - 3_600_000).abs() < 1_000);
 }
+
+#[test]
+fn frames_far_ahead_are_refused_and_drive_the_show_where_no_clock_does() {
+    let (mut checker, mut encoder) = usual();
+    play(&mut checker, &mut encoder, 5_000);
+    encoder.videos.clear();
+    while encoder.next_ms() < 60_000 {
+        let (id, frame) = encoder.next();
+        checker.push(id, frame);
+    }
+    assert!(checker.segmenter.stats().frames_refused > 0, "sound does not wait without end");
+    let newest = checker.first().parts.last().unwrap().start.as_ms();
+    assert!(newest > 40_000, "{newest}");
+}
+
+#[test]
+fn a_segment_has_a_bound_in_bytes() {
+    const SEGMENT_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+    let large = Bytes::from(vec![0; 1_024 * 1_024]);
+    let mut segmenter = tally_cmaf::Segmenter::new(Options { expects_audio: false, ..BOTH });
+    segmenter.set_track(avc(0, 30));
+    let mut encoder = Encoder::new(vec![VideoSource::new(30_000, 240)], vec![]);
+    let mut largest = 0;
+    while encoder.next_ms() < 30_000 {
+        let (id, frame) = encoder.next();
+        segmenter.push(id, Frame { payload: large.clone(), ..frame });
+        while let Some(output) = segmenter.poll_output() {
+            if let tally_cmaf::Output::Segment { segment, .. } = output {
+                largest = segment.len_bytes.max(largest);
+            }
+        }
+    }
+    let stats = segmenter.stats();
+    assert!(stats.frames_refused >= 3, "240 MiB do not fit");
+    assert!(stats.frames_before_keyframe > 200, "what refers to a refused frame is dropped");
+    assert!(largest > SEGMENT_BYTES_MAX / 2 && largest <= SEGMENT_BYTES_MAX + 65_536);
+}
