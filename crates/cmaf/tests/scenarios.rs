@@ -85,6 +85,20 @@ fn p18_sound_before_the_first_picture_of_an_encoder_that_returns_stays_in_the_ga
 }
 
 #[test]
+fn a_hole_of_a_picture_before_a_keyframe_makes_no_part_without_pictures() {
+    let (mut checker, mut encoder) = usual();
+    // A clip that loops, its sound a little longer than its pictures.
+    for round in 1..=4 {
+        play(&mut checker, &mut encoder, round * 2_032);
+        encoder.videos[0].restart(round * 2_032);
+    }
+    checker.finish();
+    let parts = &checker.first().parts;
+    let rests: Vec<i64> = parts.iter().map(|part| part.duration.as_ms()).collect();
+    assert!(rests[..rests.len() - 1].iter().all(|&ms| ms > 40), "{rests:?}");
+}
+
+#[test]
 fn p18_other_parameters_after_a_gap_start_with_a_discontinuity_and_a_new_init() {
     let (mut checker, mut encoder) = usual();
     play(&mut checker, &mut encoder, 7_000);
@@ -436,6 +450,15 @@ fn measured_bit_rates() {
     assert_eq!(rates.peak_bps, segments.iter().map(bits).max().unwrap());
     let mean = segments.iter().map(bits).sum::<u64>() / segments.len() as u64;
     assert!(rates.average_bps.abs_diff(mean) <= mean / 100);
+}
+
+#[test]
+fn a_show_shorter_than_a_group_is_measured_too() {
+    let (mut checker, mut encoder) = usual();
+    play(&mut checker, &mut encoder, 1_000);
+    checker.finish();
+    assert_eq!(checker.first().segments.len(), 1);
+    assert!(checker.segmenter.bitrates(V0).is_some_and(|rates| rates.peak_bps > 0));
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub struct Segmenter {
 enum Stage {
     Probing(Probe),
     Running(Box<Running>),
-    Ended,
+    /// With what was measured of the renditions there were, for the last multivariant playlist.
+    Ended(Vec<(RenditionId, Bitrates)>),
 }
 
 impl Segmenter {
@@ -113,7 +114,7 @@ impl Segmenter {
         let (floor, ceiling) = match &self.stage {
             Stage::Running(running) => (running.floor(), running.ceiling()),
             Stage::Probing(probe) => (0, probe.start() + ticks(AHEAD_MS_MAX)),
-            Stage::Ended => (0, i64::MIN),
+            Stage::Ended(_) => (0, i64::MIN),
         };
         let at = frame.dts.ticks_in(TIMESCALE);
         if at > ceiling {
@@ -130,7 +131,7 @@ impl Segmenter {
                         intake.await_keyframe();
                     }
                 }
-                Stage::Ended => {}
+                Stage::Ended(_) => {}
             }
         }
         self.run();
@@ -149,7 +150,7 @@ impl Segmenter {
                     intake.await_keyframe();
                 }
             }
-            Stage::Ended => {}
+            Stage::Ended(_) => {}
         }
         self.run();
     }
@@ -183,10 +184,13 @@ impl Segmenter {
             running.close(&mut self.stats);
             running.advance(&mut self.outputs, &mut self.stats);
         }
-        if !matches!(self.stage, Stage::Ended) {
-            self.outputs.push_back(Output::Ended);
-        }
-        self.stage = Stage::Ended;
+        let measured = match &self.stage {
+            Stage::Probing(_) => Vec::new(),
+            Stage::Running(running) => running.measured().collect(),
+            Stage::Ended(_) => return,
+        };
+        self.outputs.push_back(Output::Ended);
+        self.stage = Stage::Ended(measured);
     }
 
     /// The next thing put out, in order.
@@ -200,14 +204,16 @@ impl Segmenter {
         self.stats
     }
 
-    /// Measured bit rates of a rendition; `None` before its first segment with media and after the
-    /// end.
+    /// Measured bit rates of a rendition; `None` before its first segment with media.
     #[must_use]
     pub fn bitrates(&self, rendition: RenditionId) -> Option<Bitrates> {
-        match &self.stage {
-            Stage::Running(running) => running.bitrates(rendition),
-            Stage::Probing(_) | Stage::Ended => None,
-        }
+        let is_asked = |&(id, _): &(RenditionId, Bitrates)| id == rendition;
+        let measured = match &self.stage {
+            Stage::Probing(_) => None,
+            Stage::Running(running) => running.measured().find(is_asked),
+            Stage::Ended(measured) => measured.iter().copied().find(is_asked),
+        };
+        measured.map(|(_, bitrates)| bitrates)
     }
 
     /// Makes the plan when it can be made, and puts out all that is complete.

@@ -18,8 +18,14 @@ use crate::{
     Bitrates, Body, FrameRate, Init, Output, Part, Rendition, RenditionId, Segment, Stats,
 };
 
-/// A rest of a segment this short, in ticks, is not made a part when no frame starts in it.
+/// A rest of a segment this short, in ticks, is not made a part when no frame starts in it: it goes
+/// to the next segment.
 const REST_MAX: i64 = ticks(20);
+
+/// The same where there is sound but no picture in it: such a part at the end of the newest segment
+/// keeps hls.js loading that segment again and again, because its buffer never reaches the end. Two
+/// pictures of the slowest usual rate: a clip that loops leaves less, and more is a hole.
+const REST_OF_SOUND_MAX: i64 = ticks(84);
 
 /// What all renditions share while they advance.
 #[derive(Clone, Copy, Debug)]
@@ -216,7 +222,8 @@ impl Muxer {
         while self.joined
             && let Some(at) = self.next_boundary(context, stats)
         {
-            let next = context.cutter.start(self.msn + 1).filter(|next| at + REST_MAX >= next.at);
+            let rest_max = if at == self.part_start { REST_OF_SOUND_MAX } else { REST_MAX };
+            let next = context.cutter.start(self.msn + 1).filter(|next| at + rest_max >= next.at);
             let is_cut = next.is_some_and(|next| at == next.at || at == self.part_start);
             if at > self.part_start {
                 self.put_part(at, is_cut, context, outputs, stats);
@@ -242,7 +249,9 @@ impl Muxer {
             let is_last = context.forced_until >= cut;
             let has_sound = self.audio.as_ref().is_some_and(|audio| audio.has_before(cut));
             let has_frames = lead.has_before(cut) || is_last && has_sound;
-            if cut <= start || cut <= start + REST_MAX && !has_frames {
+            let is_sound_only = self.video.is_some() && has_sound && !is_last;
+            let rest_max = if is_sound_only { REST_OF_SOUND_MAX } else { REST_MAX };
+            if cut <= start || cut <= start + rest_max && !has_frames {
                 return Some(start);
             }
         }

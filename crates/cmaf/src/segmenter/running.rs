@@ -160,8 +160,9 @@ impl Running {
         self.floor() + ticks(AHEAD_MS_MAX)
     }
 
-    pub(super) fn bitrates(&self, id: RenditionId) -> Option<Bitrates> {
-        self.muxers.iter().find(|muxer| muxer.id == id)?.bitrates()
+    /// The bit rates of every rendition that had media.
+    pub(super) fn measured(&self) -> impl Iterator<Item = (RenditionId, Bitrates)> {
+        self.muxers.iter().filter_map(|muxer| Some((muxer.id, muxer.bitrates()?)))
     }
 
     /// Takes a frame; says whether the track has a hole now.

@@ -53,6 +53,8 @@ pub(super) async fn drain(
     if timeout_at(now + within / 4, shows.all_ended()).await.is_err() {
         shows.end_all();
     }
+    // Bounded like everything here: a packager that hangs must not keep the process.
+    let _ = timeout_at(now + within / 2, shows.all_packaged()).await;
     wait_for_quiet(now + within / 2, metrics).await;
     trigger.close();
     let finished = async { while servers.join_next().await.is_some() {} };

@@ -12,7 +12,6 @@ use axum::Router;
 use tally_hub::Hub;
 use tally_store::Store;
 use tokio::task::JoinSet;
-use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, PublishAuth};
@@ -87,7 +86,7 @@ fn shows(config: &Config, metrics: &Metrics) -> Shows {
         shows_max: config.server.shows_max,
     };
     let hub = Hub::new(tally_hub::Limits::default());
-    Shows::new(hub, options, metrics.clone(), TaskTracker::new())
+    Shows::new(hub, options, metrics.clone())
 }
 
 fn auth(config: &Config, store: &Store) -> Auth {

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::origin::{HlsOptions, Presentation, RenditionOrigin, Version};
 use crate::metrics::Metrics;
-use crate::shows::{Expected, Show, ShowState};
+use crate::shows::{Expected, Show};
 
 /// How often the segmenter is told the time. It only needs it when media does not come: late audio
 /// is given up, gaps are filled. A fifth of a default part.
@@ -216,8 +216,6 @@ impl Pump {
         let multivariant = Arc::new(Rendered::new(multivariant.render(), tag));
         let renditions = self.windows.values().filter_map(|live| live.origin.clone()).collect();
         self.show.hls().publish(Presentation { plan, multivariant, renditions });
-        if self.show.state() == ShowState::Starting {
-            self.show.set_state(ShowState::Live);
-        }
+        self.show.now_playable();
     }
 }

@@ -13,10 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 const EXPOSED: &str = "Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, \
                        ETag, Link, Location, Retry-After, Server-Timing";
 
-/// What a page's script may send.
-const ALLOWED_HEADERS: &str = "Accept, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, \
-                               CMCD-Status, Content-Type, If-Match, If-Modified-Since, \
-                               If-None-Match, Range";
+/// What a page's script may send: anything. `*` does not cover `Authorization`, and older Safari
+/// does not know it, hence the names players use.
+const ALLOWED_HEADERS: &str = "*, Accept, Authorization, Cache-Control, CMCD-Object, \
+                               CMCD-Request, CMCD-Session, CMCD-Status, Content-Type, If-Match, \
+                               If-Modified-Since, If-None-Match, If-Range, Pragma, Priority, Range";
 
 /// Methods any route may have. Which one has which is the route's own answer.
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

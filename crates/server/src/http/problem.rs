@@ -1,24 +1,31 @@
 //! Errors as problem documents (RFC 9457), and the answers for what no route takes.
 
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 /// Media type of a problem document (RFC 9457 section 3).
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// Longest text of an extractor's refusal that is passed on.
+const REFUSAL_BYTES_MAX: usize = 1024;
+
 /// One error answer. The body's `title` is the status' own phrase, `detail` says what happened
-/// this time in words a person can act on.
+/// this time in words a person can act on. Never cached: what is not there now may be there in a
+/// moment.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    retry_after_s: Option<u32>,
 }
 
 impl Problem {
     /// An answer with this status. `detail` is shown to the client: no secrets.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), headers: Vec::new() }
+        Self { status, detail: detail.into(), retry_after_s: None }
     }
 
     /// 400: the request itself is wrong; the same request will never be answered.
@@ -31,11 +38,6 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 429: this client has too much going on at once.
-    pub fn too_many_requests(detail: &str) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
-    }
-
     /// 503: the server cannot answer now.
     pub fn unavailable(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
@@ -44,14 +46,7 @@ impl Problem {
     /// Says when asking again may help.
     #[must_use]
     pub fn retry_after_s(self, seconds: u32) -> Self {
-        self.header(header::RETRY_AFTER, seconds.into())
-    }
-
-    /// Adds a response header, such as `Cache-Control`.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
+        Self { retry_after_s: Some(seconds), ..self }
     }
 }
 
@@ -66,7 +61,10 @@ impl IntoResponse for Problem {
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
-        headers.extend(self.headers);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         response
     }
 }
@@ -80,4 +78,18 @@ pub(super) async fn not_found(uri: Uri) -> Problem {
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     let detail = format!("{} does not take {method}; Allow names what it takes", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+/// Makes problem documents of refusals in plain text, which is how extractors refuse.
+pub(super) async fn problems_only(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_text = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+    if !is_error || !is_text {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    Problem::new(status, String::from_utf8_lossy(&text)).into_response()
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use http_body_util::Limited;
 
-use super::problem::{Problem, method_not_allowed, not_found};
+use super::problem::{Problem, method_not_allowed, not_found, problems_only};
 
 /// Finishes a set of routes: 404 and 405 as problem documents, CORS on every answer, and bodies
 /// larger than `body_bytes_max` refused. Add no routes after this.
@@ -21,6 +21,7 @@ pub(crate) fn finish_private(routes: Router, body_bytes_max: usize) -> Router {
     routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(problems_only))
         .layer(middleware::from_fn(move |request, next| limit(body_bytes_max, request, next)))
 }
 

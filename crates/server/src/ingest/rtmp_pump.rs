@@ -118,6 +118,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(never) => match never {},
             Err(ended) => ended,
         };
+        // Whether told so or found out by writing: both must be answered.
+        if let Ended::Evicted(reason) = &ended {
+            if *reason == PublishEnded::TakenOver {
+                self.service.metrics.rtmp.takeovers.inc();
+            }
+            self.session.close(close_reason(*reason), &reason.to_string());
+        }
         // The session may have last words: an error status, why it was taken over.
         let _ = timeout(LAST_WORDS_TIMEOUT, self.say_last_words()).await;
         let was_admitted = self.publication.is_some();
@@ -147,13 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let now_ms = self.now_ms();
                     self.session.handle_timeout(now_ms)?;
                 }
-                Woken::Evicted(reason) => {
-                    if reason == PublishEnded::TakenOver {
-                        self.service.metrics.rtmp.takeovers.inc();
-                    }
-                    self.session.close(close_reason(reason), &reason.to_string());
-                    return Err(reason.into());
-                }
+                Woken::Evicted(reason) => return Err(reason.into()),
                 Woken::Draining => {
                     draining = true;
                     if !self.session.request_reconnect(None, Ended::DRAINING) {

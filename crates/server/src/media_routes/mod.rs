@@ -20,8 +20,7 @@ mod waiting;
 use axum::Router;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::routing::get;
-use http::header::CACHE_CONTROL;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
 use tally_hls::Lookup;
 use tokio::time::{Instant, timeout_at};
 
@@ -118,17 +117,12 @@ impl Asked<'_> {
 
 /// What is asked for cannot be had: not any more, or never (D11).
 fn gone() -> Problem {
-    not_now(StatusCode::NOT_FOUND, "there is no such media (any more)")
-}
-
-/// An error that may be another answer in a moment: never cached.
-fn not_now(status: StatusCode, detail: impl Into<String>) -> Problem {
-    Problem::new(status, detail).header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    Problem::not_found("there is no such media (any more)")
 }
 
 /// The wait has taken as long as it may (D6).
 fn too_late() -> Problem {
-    not_now(StatusCode::SERVICE_UNAVAILABLE, "the media did not come in time")
+    Problem::unavailable("the media did not come in time")
 }
 
 /// What was looked up, if it is there; `None` if it is the next to come.

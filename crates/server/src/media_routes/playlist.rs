@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
 use tally_hls::cache::Resource;
 use tally_hls::{Decision, Directives};
 use tokio::time::timeout;
 
 use super::reply::{self, Description, Response};
-use super::{Asked, MediaRoutes, not_now};
+use super::{Asked, MediaRoutes};
 use crate::clock;
 use crate::egress::{Presentation, Version};
 use crate::http::connection::ConnectionContext;
@@ -30,10 +29,7 @@ pub(super) async fn multivariant(
     handle: &str,
     request: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let not_live = || {
-        not_now(StatusCode::NOT_FOUND, format!("{handle} is not live"))
-            .header(RETRY_AFTER, HeaderValue::from_static("2"))
-    };
+    let not_live = || Problem::not_found(&format!("{handle} is not live")).retry_after_s(2);
     let show = routes.shows.by_handle(handle).ok_or_else(not_live)?;
     let presentation = match show.hls().presentation() {
         Some(presentation) => presentation,
@@ -65,12 +61,12 @@ async fn first_presentation(show: &Show) -> Option<Arc<Presentation>> {
 
 /// Answers with a media playlist, once it is what was asked for (D1, D2).
 pub(super) async fn media(asked: &Asked<'_>, query: &str) -> Result<Response, Problem> {
-    let directives = Directives::parse(query)
-        .map_err(|error| not_now(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let directives =
+        Directives::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
     let decided = asked.wait(|version| match version.snapshot.decide(&directives) {
         Decision::Now(delivery) => Ok(Some(delivery)),
         Decision::Wait => Ok(None),
-        Decision::Reject(why) => Err(not_now(StatusCode::BAD_REQUEST, why.to_string())),
+        Decision::Reject(why) => Err(Problem::bad_request(&why.to_string())),
     });
     let (Version { snapshot, reports }, delivery) = decided.await?;
     let description = Description {

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
-
-use super::not_now;
 use crate::http::connection::ConnectionContext;
 use crate::http::problem::Problem;
 use crate::metrics::HttpMetrics;
@@ -72,8 +69,7 @@ impl Drop for Waiting {
 }
 
 fn full(detail: &str) -> Problem {
-    not_now(StatusCode::SERVICE_UNAVAILABLE, detail)
-        .header(RETRY_AFTER, HeaderValue::from_static("1"))
+    Problem::unavailable(detail).retry_after_s(1)
 }
 
 #[cfg(test)]

@@ -84,9 +84,19 @@ impl Input {
         self.producer.is_some()
     }
 
-    /// Whether nobody publishes and nobody did since `epoch`.
-    pub(super) fn is_abandoned(&self, epoch: u64) -> bool {
-        self.epoch == epoch && self.evict.is_none()
+    /// Whether somebody publishes now.
+    pub(super) fn has_publisher(&self) -> bool {
+        self.evict.is_some()
+    }
+
+    /// Whether the publisher of `epoch` is still the newest there was.
+    pub(super) fn is_newest(&self, epoch: u64) -> bool {
+        self.epoch == epoch
+    }
+
+    /// Whether the show is, or was, cut into LL-HLS.
+    pub(super) fn is_packaged(&self) -> bool {
+        self.packaging
     }
 
     /// Ends the stream and sends the publisher away.
@@ -177,13 +187,21 @@ pub struct Publication {
 }
 
 impl Publication {
-    pub(super) fn admit(shows: Shows, show: Arc<Show>) -> Self {
-        let (epoch, evicted) = show.input().admit(show.elapsed_ms());
+    /// Joins the show as its newest publisher; `None` when it has ended. One look at the input: a
+    /// grace that runs out at this very moment either ended the show before, or finds it taken.
+    pub(super) fn admit(shows: &Shows, show: &Arc<Show>) -> Option<Self> {
+        let mut input = show.input();
+        if !input.is_open() {
+            return None;
+        }
+        let (epoch, evicted) = input.admit(show.elapsed_ms());
         if show.state() == ShowState::Away {
             show.set_state(ShowState::Live);
         }
+        drop(input);
+        let (shows, show) = (shows.clone(), Arc::clone(show));
         let expected = Expected { video: true, audio: true };
-        Self { shows, show, epoch, evicted, expected, ended: false }
+        Some(Self { shows, show, epoch, evicted, expected, ended: false })
     }
 
     /// The show written into.
@@ -239,9 +257,7 @@ impl Publication {
     /// The creator ended the broadcast on purpose: the show is over now, without a grace.
     pub fn end(mut self) {
         self.ended = true;
-        if self.show.input().epoch == self.epoch {
-            self.shows.end(&self.show);
-        }
+        self.shows.end_when(&self.show, |input| input.is_newest(self.epoch));
     }
 }
 
@@ -258,10 +274,11 @@ impl Drop for Publication {
         if let Some(producer) = &mut input.producer {
             producer.interrupted();
         }
-        drop(input);
+        // While the input is held, so that a publisher who returns now is not taken for away.
         if self.show.state() == ShowState::Live {
             self.show.set_state(ShowState::Away);
         }
+        drop(input);
         self.shows.wait_for_return(&self.show, self.epoch);
     }
 }

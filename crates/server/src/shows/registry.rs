@@ -7,11 +7,15 @@ use std::time::Duration;
 use tally_hub::{Hub, Start};
 use tokio_util::task::TaskTracker;
 
-use super::publication::{Expected, Publication};
+use super::publication::{Expected, Input, Publication};
 use super::show::{Show, ShowState};
 use crate::egress::{self, HlsOptions, HlsOrigin};
 use crate::metrics::Metrics;
 use crate::{clock, random};
+
+/// Ended shows of one creator that can still be played. An encoder that starts and stops in a loop
+/// must not fill `shows_max` with what it left behind; viewers only ever hold on to the last ones.
+const ENDED_KEPT_PER_HANDLE: usize = 3;
 
 /// What shows are made with.
 #[derive(Clone, Debug)]
@@ -47,7 +51,8 @@ struct Shared {
     hub: Hub,
     options: ShowsOptions,
     metrics: Metrics,
-    tasks: TaskTracker,
+    /// One task for each show that is being packaged.
+    packaging: TaskTracker,
     table: Mutex<Table>,
 }
 
@@ -60,11 +65,30 @@ struct Table {
     draining: bool,
 }
 
+impl Table {
+    fn remove(&mut self, show: &Show) {
+        self.by_id.remove(show.id());
+        if self.by_handle.get(show.handle()).is_some_and(|newest| newest.id() == show.id()) {
+            self.by_handle.remove(show.handle());
+        }
+    }
+
+    /// Makes room among what a creator's ended shows left to play; the oldest go first.
+    fn drop_ended_of(&mut self, handle: &str) {
+        let is_ended =
+            |show: &&Arc<Show>| show.handle() == handle && show.state() == ShowState::Ended;
+        let mut ended: Vec<_> = self.by_id.values().filter(is_ended).cloned().collect();
+        ended.sort_by_key(|show| std::cmp::Reverse(show.started_at_unix_ms()));
+        ended.iter().skip(ENDED_KEPT_PER_HANDLE - 1).for_each(|show| self.remove(show));
+    }
+}
+
 impl Shows {
-    /// An empty registry. Tasks it starts are tracked by `tasks`.
+    /// An empty registry.
     #[must_use]
-    pub fn new(hub: Hub, options: ShowsOptions, metrics: Metrics, tasks: TaskTracker) -> Self {
-        let shared = Shared { hub, options, metrics, tasks, table: Mutex::default() };
+    pub fn new(hub: Hub, options: ShowsOptions, metrics: Metrics) -> Self {
+        let packaging = TaskTracker::new();
+        let shared = Shared { hub, options, metrics, packaging, table: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -97,81 +121,106 @@ impl Shows {
             return Err(PublishRefused::Draining);
         }
         if let Some(show) = table.by_handle.get(handle)
-            && show.input().is_open()
+            && let Some(publication) = Publication::admit(self, show)
         {
-            return Ok(Publication::admit(self.clone(), Arc::clone(show)));
+            return Ok(publication);
         }
+        table.drop_ended_of(handle);
         let shows_max = self.shared.options.shows_max;
         if table.by_id.len() >= shows_max {
             return Err(PublishRefused::TooMany(shows_max));
         }
-        let producer =
-            self.shared.hub.create(handle).map_err(|_| PublishRefused::TooMany(shows_max))?;
+        let producer = self.shared.hub.create(handle);
         let show = Arc::new(Show::new(
             random::name(),
             handle.to_owned(),
             clock::unix_ms(),
             HlsOrigin::new(self.shared.options.hls),
-            producer,
+            producer.expect("only a live show holds its handle in the hub, and this one has none"),
             &self.shared.metrics.hls,
         ));
         table.by_handle.insert(handle.to_owned(), Arc::clone(&show));
         table.by_id.insert(show.id().to_owned(), Arc::clone(&show));
+        self.shared.metrics.shows.set(table.by_id.len() as i64);
+        // With the table held: nobody else can know of the show, and so end it, before it has its
+        // publisher.
+        let publication = Publication::admit(self, &show).expect("a new show is open");
         drop(table);
-        self.shared.metrics.shows.inc();
         tracing::info!(handle, show = show.id(), "show created");
-        Ok(Publication::admit(self.clone(), show))
+        Ok(publication)
     }
 
-    /// Starts cutting the show into LL-HLS.
+    /// Starts cutting the show into LL-HLS. The show is kept until what it left has been playable
+    /// for long enough.
     pub(super) fn start_packaging(&self, show: &Arc<Show>, expected: Expected) {
         // The reader is there before the first frame is written, so the show misses nothing.
         let consumer = show.stream().consume(Start::Live);
         let metrics = self.shared.metrics.clone();
-        self.shared.tasks.spawn(egress::package(Arc::clone(show), consumer, expected, metrics));
-    }
-
-    /// Ends the show unless a publisher comes back within the grace.
-    pub(super) fn wait_for_return(&self, show: &Arc<Show>, epoch: u64) {
-        if self.table().draining {
-            return self.end(show);
-        }
+        let package = egress::package(Arc::clone(show), consumer, expected, metrics);
+        let packaging = self.shared.packaging.spawn(package);
         let (shows, show) = (self.clone(), Arc::clone(show));
-        let grace = self.shared.options.reconnect_grace;
-        tracing::info!(show = show.id(), grace_s = grace.as_secs(), "encoder away");
-        self.shared.tasks.spawn(async move {
-            let mut state = show.watch_state();
-            let ended = state.wait_for(|state| *state == ShowState::Ended);
-            // An ended show needs no more waiting; otherwise the grace runs out.
-            let _ = tokio::time::timeout(grace, ended).await;
-            if show.input().is_abandoned(epoch) {
+        tokio::spawn(async move {
+            if let Err(error) = packaging.await {
+                tracing::error!(show = show.id(), %error, "packaging failed, a bug: the show ends");
                 shows.end(&show);
             }
-        });
-    }
-
-    /// Ends a show now: playlists get their ENDLIST, and what is left can be played until it
-    /// expires.
-    pub fn end(&self, show: &Arc<Show>) {
-        show.input().end();
-        if show.state() == ShowState::Ended {
-            return;
-        }
-        show.set_state(ShowState::Ended);
-        tracing::info!(show = show.id(), duration_ms = show.elapsed_ms(), "show ended");
-        if self.table().draining {
-            return;
-        }
-        let (shows, show) = (self.clone(), Arc::clone(show));
-        self.shared.tasks.spawn(async move {
+            // Only now is the last playlist there, and with it how long it has to stay (P19).
             tokio::time::sleep(show.hls().linger()).await;
             shows.forget(&show);
         });
     }
 
-    /// Admits no publisher any more; a show whose publisher leaves ends without a grace.
+    /// Ends the show unless a publisher comes back within the grace.
+    pub(super) fn wait_for_return(&self, show: &Arc<Show>, epoch: u64) {
+        let grace = self.shared.options.reconnect_grace;
+        if self.table().draining {
+            return self.end_abandoned(show, epoch);
+        }
+        tracing::info!(show = show.id(), grace_s = grace.as_secs(), "encoder away");
+        let (shows, show) = (self.clone(), Arc::clone(show));
+        tokio::spawn(async move {
+            let mut state = show.watch_state();
+            let ended = state.wait_for(|state| *state == ShowState::Ended);
+            // An ended show needs no more waiting; otherwise the grace runs out.
+            let _ = tokio::time::timeout(grace, ended).await;
+            shows.end_abandoned(&show, epoch);
+        });
+    }
+
+    fn end_abandoned(&self, show: &Arc<Show>, epoch: u64) {
+        self.end_when(show, |input| input.is_newest(epoch) && !input.has_publisher());
+    }
+
+    /// Ends a show now: playlists get their ENDLIST, and what is left can be played until it
+    /// expires.
+    pub fn end(&self, show: &Arc<Show>) {
+        self.end_when(show, |_| true);
+    }
+
+    /// Ends a show if `applies` says so of its publisher's side, which cannot change meanwhile.
+    pub(super) fn end_when(&self, show: &Arc<Show>, applies: impl FnOnce(&Input) -> bool) {
+        let mut input = show.input();
+        if !input.is_open() || !applies(&input) {
+            return;
+        }
+        input.end();
+        show.set_state(ShowState::Ended);
+        let is_packaged = input.is_packaged();
+        drop(input);
+        tracing::info!(show = show.id(), duration_ms = show.elapsed_ms(), "show ended");
+        if !is_packaged {
+            // There is nothing to play.
+            self.forget(show);
+        }
+    }
+
+    /// Admits no publisher any more; a show whose publisher leaves ends without a grace, and one
+    /// that waits for its publisher ends now.
     pub fn refuse_publishers(&self) {
         self.table().draining = true;
+        for show in self.all() {
+            self.end_when(&show, |input| !input.has_publisher());
+        }
     }
 
     /// Ends every show.
@@ -187,14 +236,16 @@ impl Shows {
         }
     }
 
+    /// Resolves when the last playlist of every show is out. All shows must have ended.
+    pub async fn all_packaged(&self) {
+        self.shared.packaging.close();
+        self.shared.packaging.wait().await;
+    }
+
     fn forget(&self, show: &Arc<Show>) {
         let mut table = self.table();
-        if table.by_id.remove(show.id()).is_some() {
-            self.shared.metrics.shows.dec();
-        }
-        if table.by_handle.get(show.handle()).is_some_and(|newest| newest.id() == show.id()) {
-            table.by_handle.remove(show.handle());
-        }
+        table.remove(show);
+        self.shared.metrics.shows.set(table.by_id.len() as i64);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -105,8 +105,18 @@ impl Show {
         &self.stream
     }
 
-    /// Moves the state; an ended show stays ended.
-    pub(crate) fn set_state(&self, next: ShowState) {
+    /// There is something to play: the show has started.
+    pub(crate) fn now_playable(&self) {
+        let input = self.input();
+        if self.state() == ShowState::Starting {
+            let next = if input.has_publisher() { ShowState::Live } else { ShowState::Away };
+            self.set_state(next);
+        }
+    }
+
+    /// Moves the state; an ended show stays ended. Called with the input held: the state tells
+    /// whether somebody publishes.
+    pub(super) fn set_state(&self, next: ShowState) {
         self.state.send_if_modified(|state| {
             let moves = *state != ShowState::Ended && *state != next;
             if moves {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::{GENEROUS, Served, get, http2, read_to_end, serve, text};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Extension;
+use axum::extract::{Extension, Path};
 use axum::routing::{get as on_get, post};
 use bytes::Bytes;
 use http_body::Frame;
@@ -28,6 +28,7 @@ fn routes() -> Router {
     Router::new()
         .route("/hello", on_get(|| async { "hello" }))
         .route("/echo", post(|body: String| async { body }))
+        .route("/named/{name}", on_get(|Path(name): Path<String>| async { name }))
         .route(
             "/peer",
             on_get(|Extension(connection): Extension<ConnectionContext>| async move {
@@ -347,4 +348,20 @@ async fn a_handler_that_panics_costs_its_connection_only() {
     let hello = "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(exchange(&served, hello).await.ends_with("hello"));
     until(|| served.metrics.requests_in_flight.get() == 0).await;
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_that_no_cache_keeps() {
+    let served = serve(routes(), GENEROUS);
+    for (request, status) in
+        [("GET /no/such/page", 404), ("DELETE /hello", 405), ("GET /named/%ff", 400)]
+    {
+        let request = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = exchange(&served, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
+        assert!(answer.contains("cache-control: no-store\r\n"), "{answer}");
+        assert!(answer.contains("access-control-allow-origin: *\r\n"), "{answer}");
+        assert!(answer.contains(&format!("\"status\":{status}")), "{answer}");
+    }
 }

@@ -7,5 +7,6 @@ mod assembly;
 mod cli;
 mod config;
 mod http;
+mod shows;
 mod support;
 mod tls;
