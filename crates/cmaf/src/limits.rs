@@ -25,8 +25,9 @@ pub(crate) const PART_MS_MAX: u32 = 1_000;
 /// default of 250 frames at 25 to 30 fps.
 pub(crate) const LONG_GROUP_TARGET_S: u32 = 10;
 
-/// How far a segment may pass the target duration: P3 needs it to round down, so below 500 ms.
-pub(crate) const SEGMENT_EXCESS_MS: u32 = 450;
+/// How far a segment may pass the target duration. P3 needs it to round down: below 500 ms together
+/// with a rest of sound that it may take over from the segment before.
+pub(crate) const SEGMENT_EXCESS_MS: u32 = 410;
 
 /// Room left below that limit for groups that are a little longer than the probed one.
 pub(crate) const GROUP_JITTER_MS: u32 = 150;

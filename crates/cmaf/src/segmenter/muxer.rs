@@ -255,9 +255,9 @@ impl Muxer {
                 return Some(start);
             }
         }
-        let segment_end = self.segment_start + context.cutter.length_max();
-        // This rendition's segment may have begun a rest before the leading one's.
-        let segment_end = next.map_or(segment_end, |next| next.min(segment_end + REST_MAX));
+        // Counted from where the leading rendition cut: this one may have begun a rest before.
+        let begun = context.cutter.start(self.msn).map_or(self.segment_start, |begun| begun.at);
+        let segment_end = next.unwrap_or(begun + context.cutter.length_max());
         let limit = segment_end.min(start + context.target);
         if limit <= start {
             return None;
