@@ -18,12 +18,12 @@ pub enum Error {
         url: String,
     },
     /// The file or its directory could not be made or opened.
-    #[error("cannot open the database {}: {source}", path.display())]
+    #[error("cannot open the database {}: {reason}", path.display())]
     Open {
         /// The database file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. Part of the message, so not told again as its source.
+        reason: io::Error,
     },
     /// The file is not a SQLite database, or is damaged.
     #[error("the database {} is damaged or no database: restore it from a copy", path.display())]
@@ -50,12 +50,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// The file was made by a newer or altered version of this program.
-    #[error("the database {} does not fit this version: {source}", path.display())]
+    #[error("the database {} does not fit this version: {reason}", path.display())]
     Migration {
         /// The database file.
         path: PathBuf,
         /// What does not fit.
-        source: Box<sqlx::migrate::MigrateError>,
+        reason: Box<sqlx::migrate::MigrateError>,
     },
     /// A creator of this handle is there already.
     #[error("a creator @{0} is there already")]
@@ -67,12 +67,12 @@ pub enum Error {
     #[error("the system gave no random bytes for a stream key")]
     NoRandomness,
     /// Anything else the database said.
-    #[error("the database {} failed: {source}", path.display())]
+    #[error("the database {} failed: {reason}", path.display())]
     Database {
         /// The database file.
         path: PathBuf,
         /// What it said.
-        source: Box<sqlx::Error>,
+        reason: Box<sqlx::Error>,
     },
 }
 
@@ -101,17 +101,17 @@ impl Error {
             Some(sqlite_code::CORRUPT | sqlite_code::NOTADB) => Self::Corrupt { path },
             Some(sqlite_code::FULL) => Self::Full { path },
             Some(sqlite_code::CANTOPEN) => {
-                let source = io::Error::other("SQLite cannot open it or the files beside it");
-                Self::Open { path, source }
+                let reason = io::Error::other("SQLite cannot open it or the files beside it");
+                Self::Open { path, reason }
             }
-            _ => Self::Database { path, source: Box::new(source) },
+            _ => Self::Database { path, reason: Box::new(source) },
         }
     }
 
     pub(crate) fn from_migrate(source: sqlx::migrate::MigrateError, path: PathBuf) -> Self {
         match source {
             sqlx::migrate::MigrateError::Execute(source) => Self::from_sqlx(source, path),
-            source => Self::Migration { path, source: Box::new(source) },
+            source => Self::Migration { path, reason: Box::new(source) },
         }
     }
 }

@@ -43,7 +43,7 @@ impl Store {
     /// [`Error::Full`], [`Error::Busy`], [`Error::Migration`]; each names the file.
     pub async fn open(url: &str) -> Result<Self> {
         let path = file_path(url)?;
-        make_file(&path).map_err(|source| Error::Open { path: path.clone(), source })?;
+        make_file(&path).map_err(|reason| Error::Open { path: path.clone(), reason })?;
         Self::connect(path.clone(), options(&path)).await
     }
 

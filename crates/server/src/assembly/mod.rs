@@ -16,10 +16,11 @@ use tokio::task::JoinSet;
 use crate::admin::{self, Admin};
 use crate::config::{Config, PublishAuth};
 use crate::egress::HlsOptions;
-use crate::http::{self, HttpServer, Incoming, Limits};
-use crate::ingest::{Auth, RtmpIncoming, RtmpServer, RtmpService};
+use crate::http::{self, HttpServer, Limits};
+use crate::ingest::{Auth, RtmpServer, RtmpService};
 use crate::media_routes::{self, MediaRoutes, WaitLimits, WaitingRoom};
 use crate::metrics::Metrics;
+use crate::net::Incoming;
 use crate::pages;
 use crate::shows::{Shows, ShowsOptions};
 use crate::shutdown::{Phase, Shutdown, Trigger};
@@ -36,7 +37,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let shutdown = trigger.shutdown();
     let metrics = Metrics::new();
-    let store = Store::open(&config.store.url).await.context("store.url")?;
+    let store = open_store(&config).await?;
     let admin = Admin::new(store.clone(), metrics.clone(), shutdown.clone());
     let shows = shows(&config, &metrics);
 
@@ -73,6 +74,14 @@ pub async fn run(
     store.close().await;
     ended.log();
     Ok(())
+}
+
+/// Opens the database, and makes it when it is not there.
+///
+/// # Errors
+/// With the config key that says where it is.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    Store::open(&config.store.url).await.context(config.store.key)
 }
 
 fn shows(config: &Config, metrics: &Metrics) -> Shows {
@@ -146,8 +155,8 @@ fn serve_publishers(
 ) {
     let (connections_max, deadline) = (config.rtmp.connections_max, config.rtmp.handshake_deadline);
     let server = RtmpServer::new(service, connections_max, deadline);
-    let plain = listeners.rtmp.clone().map(RtmpIncoming::Plain);
-    let secure = listeners.rtmps.clone().map(RtmpIncoming::Tls);
+    let plain = listeners.rtmp.clone().map(Incoming::Plain);
+    let secure = listeners.rtmps.clone().map(Incoming::Tls);
     for incoming in plain.into_iter().chain(secure) {
         servers.spawn(server.clone().run(incoming));
     }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use tally_store::{Creator, Handle, Store, StreamKey};
 
+use crate::assembly::open_store;
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -30,7 +31,7 @@ pub(super) fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = std::io::stdout().lock();
     runtime.block_on(async {
-        let store = Store::open(&config.store.url).await?;
+        let store = open_store(config).await?;
         let done = command.execute(config, &store, &mut out).await;
         store.close().await;
         done

@@ -186,6 +186,8 @@ pub struct Admin {
 pub struct Store {
     /// `sqlite:FILE`. May hold a secret: never show it.
     pub url: String,
+    /// The config key that says where it is, for messages.
+    pub key: &'static str,
 }
 
 impl std::fmt::Debug for Store {
@@ -206,9 +208,13 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     let auth = auth(&mut values);
     let admin = Admin { listen: values.address("admin.listen") };
     let url = values.database("store.url");
-    let url =
-        url.unwrap_or_else(|| format!("sqlite:{}", server.data_dir.join("tally.db").display()));
-    let store = Store { url };
+    let store = match url {
+        Some(url) => Store { url, key: "store.url" },
+        None => {
+            let file = server.data_dir.join("tally.db");
+            Store { url: format!("sqlite:{}", file.display()), key: "server.data_dir" }
+        }
+    };
 
     let mut problems = values.problems;
     if !problems.is_empty() {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context as _;
-use tally_store::{Handle, Store};
+use tally_store::Handle;
 use tokio::task::JoinHandle;
 
 use crate::assembly::{self, BoundListeners};
@@ -50,7 +50,7 @@ async fn stream_key(config: &Config) -> anyhow::Result<String> {
     if config.auth.publish == PublishAuth::Open {
         return Ok(HANDLE.to_owned());
     }
-    let store = Store::open(&config.store.url).await.context("store.url")?;
+    let store = assembly::open_store(config).await?;
     let handle: Handle = HANDLE.parse()?;
     let known = store.creator(&handle).await?.is_some();
     let key = match known {

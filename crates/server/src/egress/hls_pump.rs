@@ -53,6 +53,8 @@ struct Pump {
     windows: BTreeMap<RenditionId, Live>,
     /// Multivariant playlists made so far: names each in its entity tag.
     presentations: u64,
+    /// A segment without a keyframe was there, and was told: once for each show.
+    is_hard_to_join: bool,
 }
 
 /// A rendition's window, and where its versions are published once it has one.
@@ -86,7 +88,16 @@ impl Pump {
             expects_audio: expected.audio,
         });
         let (windows, renditions) = (BTreeMap::new(), Vec::new());
-        Self { show, metrics, segmenter, plan: None, renditions, windows, presentations: 0 }
+        Self {
+            show,
+            metrics,
+            segmenter,
+            plan: None,
+            renditions,
+            windows,
+            presentations: 0,
+            is_hard_to_join: false,
+        }
     }
 
     fn take(&mut self, item: Item) {
@@ -151,6 +162,15 @@ impl Pump {
             }
             Output::Segment { rendition, segment } => {
                 self.metrics.hls.segments.inc();
+                if !segment.independent && !segment.gap && !self.is_hard_to_join {
+                    self.is_hard_to_join = true;
+                    warn!(
+                        show = self.show.id(),
+                        %rendition,
+                        "a segment without a keyframe (IDR): viewers who come later may see \
+                         nothing; set the encoder to closed groups and a keyframe every 2 s"
+                    );
+                }
                 self.window(rendition).push_segment(segment)?;
             }
             Output::Ended => self.windows.values_mut().for_each(Live::end),

@@ -19,7 +19,7 @@ mod watched_io;
 pub use activity::Deadlines;
 pub use routes::finish;
 pub(crate) use routes::finish_private;
-pub use server::{HttpServer, Incoming, Limits};
+pub use server::{HttpServer, Limits};
 
 /// Protocols offered by ALPN on HTTPS, best first.
 pub const ALPN: &[&str] = &["h2", "http/1.1"];

@@ -68,7 +68,6 @@ pub(super) async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let peer = connection.peer();
     let activity = Arc::new(Activity::new());
     let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
     let service = service_fn(|request| answer(&server, &activity, connection.clone(), request));
@@ -81,7 +80,7 @@ pub(super) async fn connection<S>(
         tokio::select! {
             served = &mut serving => {
                 if let Err(error) = served {
-                    debug!(%peer, %error, "connection ended with an error");
+                    debug!(%error, "connection ended with an error");
                 }
                 return;
             }
@@ -100,7 +99,7 @@ pub(super) async fn connection<S>(
                     }
                     continue;
                 }
-                debug!(%peer, ?verdict, "connection cut");
+                debug!(?verdict, "connection cut");
                 server.count_cut(verdict);
                 return;
             }

@@ -6,4 +6,4 @@ mod rtmp_server;
 
 pub use auth::{Auth, Denied};
 pub use rtmp_pump::{RtmpService, serve_connection};
-pub use rtmp_server::{RtmpIncoming, RtmpServer};
+pub use rtmp_server::RtmpServer;

@@ -13,6 +13,8 @@ pub struct RtmpMetrics {
     pub connections_total: IntCounter,
     /// `tally_rtmp_connections_refused_total`: closed because `rtmp.connections_max` were open.
     pub connections_refused_total: IntCounter,
+    /// `tally_rtmp_accept_errors_total`: mostly out of file descriptors.
+    pub accept_errors_total: IntCounter,
     /// `tally_rtmp_received_bytes_total`.
     pub received_bytes: IntCounter,
     /// `tally_rtmp_frames_total`: pictures and audio packets taken in.
@@ -53,6 +55,8 @@ impl RtmpMetrics {
                 "tally_rtmp_connections_refused_total",
                 "RTMP connections closed because rtmp.connections_max were open.",
             ),
+            accept_errors_total: add
+                .counter("tally_rtmp_accept_errors_total", "Accepts of RTMP that failed here."),
             received_bytes: add
                 .counter("tally_rtmp_received_bytes_total", "Bytes from publishers."),
             frames: add.counter("tally_rtmp_frames_total", "Pictures and audio packets taken in."),

@@ -105,5 +105,16 @@ async fn a_store_that_cannot_be_opened_ends_the_start() {
     std::fs::write(folder.path().join("tally.db"), "this is no database").unwrap();
     let server = start(config(folder.path(), ""));
     let said = format!("{:#}", server.task.await.unwrap().unwrap_err());
-    assert!(said.contains("store.url") && said.contains("tally.db"), "{said}");
+    assert!(said.starts_with("server.data_dir: ") && said.contains("tally.db"), "{said}");
+}
+
+#[tokio::test]
+async fn a_data_folder_that_cannot_be_made_is_told_once_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let server = start(config(&file.join("data"), ""));
+    let said = format!("{:#}", server.task.await.unwrap().unwrap_err());
+    assert!(said.starts_with("server.data_dir: cannot open the database "), "{said}");
+    assert_eq!(said.matches("os error").count(), 1, "{said}");
 }

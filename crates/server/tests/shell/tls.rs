@@ -10,8 +10,8 @@ use crate::support::{
 use axum::Router;
 use axum::routing::get as on_get;
 use tally_server::config::Tls;
-use tally_server::http::{Incoming, Limits};
-use tally_server::net::Certificate;
+use tally_server::http::Limits;
+use tally_server::net::{Certificate, Incoming};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
