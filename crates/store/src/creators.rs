@@ -26,7 +26,7 @@ pub struct Creator {
     pub key_last_used_at_ms: Option<i64>,
 }
 
-/// The columns of a [`Creator`], for [`read_creator`].
+/// The columns of a [`Creator`], for [`Store::read_creator`].
 macro_rules! select_creator {
     ($rest:literal) => {
         concat!(
