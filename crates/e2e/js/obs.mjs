@@ -27,10 +27,16 @@ await obs.call("CreateInput", {
   inputKind: "ffmpeg_source",
   inputSettings: { local_file: options.media, looping: true },
 });
-obs.on("StreamStateChanged", ({ outputState }) => console.log(`state ${outputState}`));
+const stopped = new Promise((resolve) => {
+  obs.on("StreamStateChanged", ({ outputState }) => {
+    console.log(`state ${outputState}`);
+    if (outputState === "OBS_WEBSOCKET_OUTPUT_STOPPED") resolve(undefined);
+  });
+});
 await obs.call("StartStream");
 
 process.stdin.resume();
 await new Promise((resolve) => process.stdin.on("end", resolve));
 await obs.call("StopStream");
+await stopped;
 await obs.disconnect();

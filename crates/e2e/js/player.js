@@ -8,13 +8,19 @@ const SAMPLE_MS = 100;
 
 const errors = [];
 const fatal = [];
-let stalls = 0;
+const stalls = [];
 let playing = false;
+let firstPosition = 0;
 let hls = null;
 
-video.addEventListener("playing", () => (playing = true));
-// After the first picture, waiting for data is a stall.
-video.addEventListener("waiting", () => (stalls += playing ? 1 : 0));
+video.addEventListener("playing", () => {
+  if (!playing) firstPosition = video.currentTime;
+  playing = true;
+});
+// Once the picture has moved, waiting for data is a stall.
+video.addEventListener("waiting", () => {
+  if (playing && video.currentTime > firstPosition) stalls.push(describeStall());
+});
 video.addEventListener("error", () => fatal.push(`media: ${video.error?.code} ${video.error?.message}`));
 
 function startHlsJs() {
@@ -33,6 +39,14 @@ function startHlsJs() {
 function startNative() {
   video.src = query.get("url");
   video.play().catch((error) => fatal.push(`play: ${error.message}`));
+}
+
+/** Where and with what in the buffer the picture stood still. */
+function describeStall() {
+  const ranges = Array.from({ length: video.buffered.length }, (_, index) =>
+    [video.buffered.start(index), video.buffered.end(index)].map((time) => time.toFixed(3)),
+  );
+  return `at ${video.currentTime.toFixed(3)}, buffered ${JSON.stringify(ranges)}`;
 }
 
 /** Milliseconds from the moment the picture on screen entered the server until now. */

@@ -91,11 +91,11 @@ pub fn ffmpeg(url: &str, seconds: u64) -> Result<Playing, Missing> {
 /// # Panics
 /// When it cannot be started.
 pub fn gstreamer(url: &str, seconds: u64) -> Result<Playing, Missing> {
-    // `timeout` ends the live pipeline with the interrupt that gst-launch turns into an end.
+    // A live pipeline has no end of its own, and may take its time over an interrupt.
     let mut command = Command::new(tools::program("timeout")?);
-    command.args(["--signal=INT", &format!("{}", seconds + 10)]);
+    command.args(["--signal=INT", "--kill-after=2", &format!("{}", seconds + 10)]);
     command.arg(tools::program("gst-launch-1.0")?);
-    command.args(["-v", "-e", "playbin3", &format!("uri={url}")]);
+    command.args(["-v", "playbin3", &format!("uri={url}")]);
     command.args([
         "video-sink=fakesink name=pictures silent=false sync=true",
         "audio-sink=fakesink name=sounds silent=false sync=true",

@@ -24,8 +24,8 @@ pub struct Report {
     pub width: u32,
     /// Size of the picture.
     pub height: u32,
-    /// How often the picture stood still for want of data.
-    pub stalls: u32,
+    /// Each time the picture stood still for want of data, with position and buffer.
+    pub stalls: Vec<String>,
     /// Median of wall clock minus program date-time at the playhead: server to screen.
     pub delay_ms: Option<i64>,
     /// The largest of those.
@@ -57,7 +57,7 @@ impl Report {
     #[track_caller]
     pub fn assert_smooth(&self, seconds: u64, frames_per_second: u64) {
         assert!(self.started, "no picture: {self}");
-        assert_eq!((self.stalls, self.errors.len()), (0, 0), "stalls or errors: {self}");
+        assert_eq!((self.stalls.len(), self.errors.len()), (0, 0), "stalls or errors: {self}");
         // A tenth less for the edges of the measurement.
         let expected = seconds * frames_per_second * 9 / 10;
         assert!(self.frames >= expected, "{expected} pictures expected: {self}");

@@ -19,6 +19,8 @@ pub struct Show {
     pub audio: Option<&'static [&'static str]>,
     /// Sizes of the pictures, one track each.
     pub sizes: &'static [&'static str],
+    /// The certificate that the server shows, for RTMPS.
+    pub certificate: Option<PathBuf>,
 }
 
 /// H.264 without B-frames, as low-latency encoders make it.
@@ -38,7 +40,7 @@ pub const HEVC: &[&str] = &[
 ];
 /// AV1.
 pub const AV1: &[&str] =
-    &["-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:lookahead=0"];
+    &["-c:v", "libsvtav1", "-preset", "11", "-svtav1-params", "pred-struct=1:rc=2"];
 /// VP9.
 pub const VP9: &[&str] = &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"];
 /// AAC with low complexity.
@@ -54,6 +56,7 @@ impl Default for Show {
             video: H264,
             audio: Some(AAC),
             sizes: &["640x360"],
+            certificate: None,
         }
     }
 }
@@ -75,8 +78,11 @@ impl Show {
         Ok(self.start(&tools::ffmpeg_9()?, url))
     }
 
-    fn start(&self, program: &PathBuf, url: &str) -> Publisher {
+    fn start(&self, program: &Path, url: &str) -> Publisher {
         let mut command = quiet(program);
+        if let Some(certificate) = &self.certificate {
+            command.env("SSL_CERT_FILE", certificate);
+        }
         for size in self.sizes {
             let picture = format!("testsrc2=size={size}:rate={}", self.rate);
             command.args(["-re", "-f", "lavfi", "-i", &picture]);
@@ -107,7 +113,7 @@ pub fn publish_file(file: &Path, url: &str) -> Result<Publisher, Missing> {
     Ok(Publisher::start("ffmpeg", &command))
 }
 
-fn quiet(program: &PathBuf) -> Command {
+fn quiet(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning"]);
     command

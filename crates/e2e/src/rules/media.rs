@@ -67,7 +67,11 @@ fn check_segment(
         let ticks: u64 = pictures.iter().map(|sample| u64::from(sample.duration)).sum();
         let real_us = ticks * 1_000_000 / u64::from(video.timescale);
         let off_us = real_us.abs_diff(segment.duration_us);
-        ensure!(off_us <= FRAME_US_MAX.unsigned_abs(), "P23: EXTINF is off by {off_us} us");
+        ensure!(
+            off_us <= FRAME_US_MAX.unsigned_abs(),
+            "P23: EXTINF {} us, pictures {real_us} us",
+            segment.duration_us
+        );
     }
     Ok(samples)
 }

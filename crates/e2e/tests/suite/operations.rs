@@ -93,7 +93,9 @@ fn a_second_publisher_takes_the_show_over() {
     let now = MediaPlaylist::parse(server.get(&playlist).text()).unwrap().open.msn;
     let recording =
         Recording::follow(server.http, &playlist, |playlist| playlist.open.msn >= now + 3);
-    rules::check(&recording.unwrap()).unwrap();
+    let recording = recording.unwrap();
+    rules::check(&recording)
+        .unwrap_or_else(|error| panic!("{error:?}\n{}", recording.versions.last().unwrap().text));
     assert!(second.is_running(), "the second publisher was thrown out");
 }
 

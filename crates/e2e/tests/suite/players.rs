@@ -2,6 +2,7 @@
 
 use tally_e2e::play::browser::Browser;
 use tally_e2e::play::command;
+use tally_e2e::record::Recording;
 use tally_e2e::{Settings, need};
 
 use crate::shows;
@@ -10,24 +11,35 @@ use crate::shows;
 const SECONDS: u64 = 30;
 
 #[test]
-fn hls_js_plays_live_and_smoothly_in_two_browser_engines() {
+fn hls_js_in_chromium_plays_live_and_smoothly() {
+    assert_plays_live(Browser::ChromiumHlsJs);
+}
+
+#[test]
+fn hls_js_in_firefox_plays_live_and_smoothly() {
+    assert_plays_live(Browser::FirefoxHlsJs);
+}
+
+/// One browser at a time: hls.js keeps for good what its start has cost, and a second browser that
+/// starts beside it would be measured instead of the server.
+#[track_caller]
+fn assert_plays_live(browser: Browser) {
     let (server, _publisher) = need!(shows::server_with_show(&Settings::default()));
-    let url = server.play_url("alice");
-    let chromium = need!(Browser::ChromiumHlsJs.play(&url, SECONDS));
-    let firefox = need!(Browser::FirefoxHlsJs.play(&url, SECONDS));
-    for (name, playing) in [("chromium", chromium), ("firefox", firefox)] {
-        let report = playing.report().unwrap();
-        println!("{name}: {report}");
-        report.assert_smooth(SECONDS, 30);
-        report.assert_live();
-        assert_eq!((report.width, report.height), (640, 360), "{report}");
-    }
+    let playing = need!(browser.play(&server.play_url("alice"), SECONDS));
+    let report = playing.report().unwrap();
+    println!("{browser:?}: {report}");
+    report.assert_smooth(SECONDS, 30);
+    report.assert_live();
+    assert_eq!((report.width, report.height), (640, 360), "{report}");
 }
 
 #[test]
 fn players_of_whole_segments_play_what_low_latency_players_play() {
     let (server, _publisher) = need!(shows::server_with_show(&Settings::default()));
     let url = server.play_url("alice");
+    // Chromium's own player refuses any live playlist of fewer than three segments.
+    let playlist = shows::media_playlist(&server, "alice");
+    Recording::follow(server.http, &playlist, |playlist| playlist.segments.len() >= 3).unwrap();
     // Shorter: these play seconds behind, so a stall would need a gap of seconds.
     let seconds = 10;
     let ffmpeg = need!(command::ffmpeg(&url, seconds));
