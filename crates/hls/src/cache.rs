@@ -4,6 +4,11 @@
 //! yet" or "not now" is never cached. The profile lets errors live for whole target durations, but
 //! a cached 404 for a part that will exist a moment later would be served to every viewer behind
 //! that cache, and anybody can ask for tomorrow's part today.
+//!
+//! Playlists live in shared caches only. A browser's own cache serves one viewer, who never needs
+//! the same playlist twice, and does harm: video.js asks again with the directives it had when a
+//! segment has ended, and a browser that answers from its cache keeps it standing for six target
+//! durations; a page that is opened again would begin at the live edge of then.
 
 use std::fmt;
 
@@ -43,6 +48,9 @@ pub enum CacheControl {
     NoStore,
     /// `max-age` in seconds.
     MaxAge(u32),
+    /// `s-maxage` in seconds: for caches that many viewers share, while a viewer's own cache asks
+    /// each time.
+    SharedMaxAge(u32),
 }
 
 impl fmt::Display for CacheControl {
@@ -50,6 +58,7 @@ impl fmt::Display for CacheControl {
         match self {
             Self::NoStore => f.write_str("no-store"),
             Self::MaxAge(seconds) => write!(f, "max-age={seconds}"),
+            Self::SharedMaxAge(seconds) => write!(f, "max-age=0, s-maxage={seconds}"),
         }
     }
 }
@@ -68,11 +77,17 @@ pub const fn cache_control(
     match (outcome, resource) {
         (Outcome::NotNow, _) => CacheControl::NoStore,
         (Outcome::Ok, Resource::Playlist { blocking: false } | Resource::Multivariant) => {
-            CacheControl::MaxAge(target / 2)
+            CacheControl::SharedMaxAge(target / 2)
+        }
+        (Outcome::Ok, Resource::Playlist { blocking: true }) => {
+            CacheControl::SharedMaxAge(target.saturating_mul(6))
         }
         (Outcome::Ok, _) => CacheControl::MaxAge(target.saturating_mul(6)),
         (Outcome::Gone, Resource::Playlist { blocking: true }) => {
-            CacheControl::MaxAge(target.saturating_mul(4))
+            CacheControl::SharedMaxAge(target.saturating_mul(4))
+        }
+        (Outcome::Gone, Resource::Playlist { blocking: false } | Resource::Multivariant) => {
+            CacheControl::SharedMaxAge(target)
         }
         (Outcome::Gone, _) => CacheControl::MaxAge(target),
     }
@@ -106,9 +121,9 @@ mod tests {
     // PROTOCOLS 1.3, Cache-Control
     #[test]
     fn good_answers_live_as_long_as_the_profile_says() {
-        assert_eq!(header(BLOCKING, Outcome::Ok), "max-age=24");
-        assert_eq!(header(LIVE, Outcome::Ok), "max-age=2");
-        assert_eq!(header(Resource::Multivariant, Outcome::Ok), "max-age=2");
+        assert_eq!(header(BLOCKING, Outcome::Ok), "max-age=0, s-maxage=24");
+        assert_eq!(header(LIVE, Outcome::Ok), "max-age=0, s-maxage=2");
+        assert_eq!(header(Resource::Multivariant, Outcome::Ok), "max-age=0, s-maxage=2");
         assert_eq!(header(Resource::Video, Outcome::Ok), "max-age=24");
         assert_eq!(header(Resource::Init, Outcome::Ok), "max-age=24");
     }
@@ -116,8 +131,8 @@ mod tests {
     // PROTOCOLS 1.3, Cache-Control
     #[test]
     fn lasting_errors_live_as_long_as_the_profile_says() {
-        assert_eq!(header(BLOCKING, Outcome::Gone), "max-age=16");
-        assert_eq!(header(LIVE, Outcome::Gone), "max-age=4");
+        assert_eq!(header(BLOCKING, Outcome::Gone), "max-age=0, s-maxage=16");
+        assert_eq!(header(LIVE, Outcome::Gone), "max-age=0, s-maxage=4");
         assert_eq!(header(Resource::Audio, Outcome::Gone), "max-age=4");
     }
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   bitRateText,
+  codecsText,
+  isOnly,
   levelText,
   secondsText,
   showAddress,
@@ -44,6 +46,21 @@ test("numbers read well", () => {
   assert.equal(levelText(1080, 30, 1), "1080p");
   assert.equal(levelText(720, 59.94, 1), "720p60");
   assert.equal(levelText(0, 0, 128_000), "128 kbit/s");
+});
+
+test("codecs have the names people know; one that has none is shown as it is", () => {
+  assert.equal(codecsText(["hvc1.1.6.L93.90", "mp4a.40.2"]), "H.265 (HEVC) and AAC");
+  assert.equal(codecsText(["avc1.42C01F", "avc1.42C01E", "opus"]), "H.264 and Opus");
+  assert.equal(codecsText(["mp4a.40.34"]), "MP3");
+  assert.equal(codecsText(["xyz9.1"]), "xyz9.1");
+});
+
+test("a show of sound alone or of pictures alone is known by its codecs", () => {
+  assert.ok(isOnly("sound", ["mp4a.40.2", "fLaC"]));
+  assert.ok(isOnly("video", ["avc1.42C01F"]));
+  for (const codecs of [["avc1.42C01F", "opus"], ["xyz9.1"], []]) {
+    assert.ok(!isOnly("sound", codecs) && !isOnly("video", codecs), codecs.join());
+  }
 });
 
 test("latency comes from the time of day unless the clocks disagree", () => {

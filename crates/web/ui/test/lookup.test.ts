@@ -1,16 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerOf, pauseMs, showIn } from "../src/player/lookup.ts";
+import { answerOf, codecsIn, pauseMs, showIn } from "../src/player/lookup.ts";
 
 const playlist = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nsh1/v0/playlist.m3u8\n";
 
 test("a playlist means a show, named by its address", () => {
-  assert.deepEqual(answerOf(200, playlist), { kind: "show", show: "sh1" });
+  assert.deepEqual(answerOf(200, playlist), { kind: "show", show: "sh1", codecs: [] });
 });
 
 test("a session in the address does not make it another show", () => {
   assert.equal(showIn("#EXTM3U\r\n\r\ns/abc/sh1/v0/playlist.m3u8\r\n"), "sh1");
   assert.equal(showIn("#EXTM3U\ns/xyz/sh1/v1/playlist.m3u8"), "sh1");
+});
+
+test("the codecs of all renditions are known before anything plays", () => {
+  const levels = [
+    '#EXT-X-STREAM-INF:BANDWIDTH=2,AVERAGE-BANDWIDTH=1,CODECS="hvc1.1.6.L93.90,mp4a.40.2",RESOLUTION=4x2',
+    "sh1/v0/playlist.m3u8",
+    '#EXT-X-STREAM-INF:CODECS="avc1.42C01F,mp4a.40.2",BANDWIDTH=1',
+    "sh1/v1/playlist.m3u8",
+  ];
+  const codecs = ["hvc1.1.6.L93.90", "mp4a.40.2", "avc1.42C01F"];
+  assert.deepEqual(codecsIn(["#EXTM3U", ...levels].join("\n")), codecs);
+  assert.deepEqual(codecsIn(playlist), []);
 });
 
 test("404 and 410 mean that nobody is live", () => {

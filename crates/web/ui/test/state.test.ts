@@ -48,17 +48,17 @@ test("the end and a failure win over everything else", () => {
 });
 
 test("a person reads the creator's name, the codec, and no code word", () => {
-  assert.match(messageOf("waiting", "not-live", "@alice", "").title, /^@alice is not live/);
-  const codec = messageOf("error", "codec", "@alice", "hvc1.1.6.L93.90");
-  assert.match(codec.text, /hvc1/);
+  assert.match(messageOf("waiting", "not-live", "@alice", []).title, /^@alice is not live/);
+  const codec = messageOf("error", "codec", "@alice", ["hvc1.1.6.L93.90"]);
+  assert.match(codec.text, /H\.265/);
   assert.equal(codec.retry, true);
-  assert.equal(messageOf("live", "", "@alice", "").title, "");
-  assert.equal(messageOf("reconnecting", "encoder-away", "@alice", "").retry, false);
+  assert.equal(messageOf("live", "", "@alice", []).title, "");
+  assert.equal(messageOf("reconnecting", "encoder-away", "@alice", []).retry, false);
 });
 
 test("a screen reader hears every change", () => {
   const said = (["checking", "live", "buffering", "ended"] as const).map((state) =>
-    announcementOf(state, messageOf(state, "", "@alice", ""), "@alice"),
+    announcementOf(state, messageOf(state, "", "@alice", []), "@alice"),
   );
   assert.equal(new Set(said).size, said.length);
   assert.ok(said.every((line) => line.trim().length > 3));

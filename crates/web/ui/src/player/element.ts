@@ -4,7 +4,7 @@
 // the `stats` property) is listed in the crate's documentation.
 import "./player.css";
 import { Controls } from "./controls.ts";
-import { secondsText } from "./format.ts";
+import { isOnly, secondsText } from "./format.ts";
 import { ShowPlayer, type Stats } from "./show-player.ts";
 import { showStatistics } from "./statistics.ts";
 import { build, type Parts } from "./template.ts";
@@ -56,7 +56,7 @@ export class TallyPlayer extends HTMLElement {
       return;
     }
     this.#publish(stats);
-    const message = messageOf(stats.state, stats.reason, this.#name(), stats.codecs);
+    const message = messageOf(stats.state, stats.reason, this.#name(), stats.sentAs);
     setText(this.#parts.title, message.title);
     setText(this.#parts.text, message.text);
     this.#parts.retry.hidden = !message.retry;
@@ -94,6 +94,8 @@ export class TallyPlayer extends HTMLElement {
       }
     }
     this.toggleAttribute("data-paused", stats.paused);
+    this.toggleAttribute("data-sound-only", isOnly("sound", stats.sentAs));
+    this.toggleAttribute("data-picture-only", isOnly("video", stats.sentAs));
   }
 }
 

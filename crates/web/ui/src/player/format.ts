@@ -53,6 +53,41 @@ export function levelText(height: number, frameRate: number, bitsPerS: number): 
   return frameRate > 31 ? `${height}p${Math.round(frameRate)}` : `${height}p`;
 }
 
+/** A format people have heard of. */
+interface Format {
+  name: string;
+  medium: "video" | "sound";
+}
+
+// By how their RFC 6381 strings begin; the first that fits counts.
+const FORMATS: [string, Format][] = [
+  ["avc1", { name: "H.264", medium: "video" }],
+  ["hvc1", { name: "H.265 (HEVC)", medium: "video" }],
+  ["av01", { name: "AV1", medium: "video" }],
+  ["vp09", { name: "VP9", medium: "video" }],
+  ["mp4a.40.34", { name: "MP3", medium: "sound" }],
+  ["mp4a", { name: "AAC", medium: "sound" }],
+  ["opus", { name: "Opus", medium: "sound" }],
+  ["flac", { name: "FLAC", medium: "sound" }],
+  ["ac-3", { name: "Dolby Digital", medium: "sound" }],
+  ["ec-3", { name: "Dolby Digital Plus", medium: "sound" }],
+];
+
+function formatOf(codec: string): Format | undefined {
+  return FORMATS.find(([beginning]) => codec.toLowerCase().startsWith(beginning))?.[1];
+}
+
+/** Whether a show sent as `codecs` has nothing but that medium, as far as their names are known. */
+export function isOnly(medium: "video" | "sound", codecs: string[]): boolean {
+  return codecs.length > 0 && codecs.every((codec) => formatOf(codec)?.medium === medium);
+}
+
+/** What people call a show's codecs: `H.265 (HEVC) and AAC`. */
+export function codecsText(codecs: string[]): string {
+  const names = codecs.map((codec) => formatOf(codec)?.name ?? codec);
+  return [...new Set(names)].join(" and ");
+}
+
 // Beyond this the two clocks (the server's and this device's) disagree, not the pictures.
 const CLOCK_DOUBT_S = 3;
 

@@ -3,7 +3,7 @@ import type { Reason } from "./state.ts";
 
 /** What the server said about `index.m3u8`. */
 export type Answer =
-  | { kind: "show"; show: string } // a multivariant playlist, and the name of the show in it
+  | { kind: "show"; show: string; codecs: string[] } // the show's name, and what it is sent as
   | { kind: "none"; reason: Reason } // nothing to play now: ask again
   | { kind: "refused" }; // asking again will not help
 
@@ -42,7 +42,7 @@ export function answerOf(status: number, body: string): Answer {
     return { kind: "none", reason: "not-live" };
   }
   if (status === 200 && body.startsWith("#EXTM3U")) {
-    return { kind: "show", show: showIn(body) };
+    return { kind: "show", show: showIn(body), codecs: codecsIn(body) };
   }
   return { kind: "none", reason: "server-busy" };
 }
@@ -55,6 +55,12 @@ export function showIn(playlist: string): string {
   const lines = playlist.split("\n").map((line) => line.trim());
   const first = lines.find((line) => line !== "" && !line.startsWith("#")) ?? "";
   return first.split("/").at(-3) ?? first;
+}
+
+/** The codecs of a multivariant playlist's renditions (RFC 6381), each once. */
+export function codecsIn(playlist: string): string[] {
+  const lists = [...playlist.matchAll(/^#EXT-X-STREAM-INF:(?:.*,)?CODECS="([^"]*)"/gm)];
+  return [...new Set(lists.flatMap((list) => (list[1] ?? "").split(",")))];
 }
 
 /** How long to wait after the `attempt`th answer (0 is the first); `random` is in 0..1. */

@@ -25,7 +25,10 @@ export interface Stats {
   width: number;
   height: number;
   mediaBitsPerS: number;
+  /** Codecs of what plays; empty before anything does. */
   codecs: string;
+  /** Codecs of all the show's renditions, also where none of them can play. */
+  sentAs: string[];
   frames: number;
   droppedFrames: number;
   stalls: number;
@@ -70,6 +73,7 @@ export class ShowPlayer {
   #engine: Engine | null = null;
   #figures: Figures | null = null;
   #show = "";
+  #sentAs: string[] = [];
   #overShow = "";
   #errors = { count: 0, fatal: 0, last: "" };
   #userPaused = false;
@@ -162,6 +166,7 @@ export class ShowPlayer {
       height: video.videoHeight,
       mediaBitsPerS: figures?.mediaBitsPerS ?? 0,
       codecs: figures?.codecs ?? "",
+      sentAs: this.#sentAs,
       frames: this.#frames.total,
       droppedFrames: this.#frames.dropped,
       stalls: this.#stalls.count,
@@ -205,6 +210,7 @@ export class ShowPlayer {
         this.#facts.phase = "ended";
         return false;
       }
+      this.#sentAs = answer.codecs;
       void this.#begin(answer.show);
       return true;
     }
@@ -318,8 +324,8 @@ export class ShowPlayer {
   }
 
   #isStuck(nowMs: number): boolean {
-    const { phase, stalledMs, encoderAway } = this.#facts;
-    if (phase !== "playing" || stalledMs === 0 || encoderAway) {
+    const { phase, stalledMs } = this.#facts;
+    if (phase !== "playing" || stalledMs === 0 || this.#figures?.encoderAway) {
       this.#excusedAtMs = nowMs;
     }
     const stuck = nowMs - this.#excusedAtMs > STUCK_AFTER_MS;
@@ -336,11 +342,13 @@ export class ShowPlayer {
     }
     facts.seen ||= begun;
     this.#fruitless = begun ? 0 : this.#fruitless;
-    facts.encoderAway = this.#figures?.encoderAway ?? false;
     // While a jump loads its picture, the position is new already but the picture still stands.
     this.#pictureS = video.seeking ? this.#pictureS : video.currentTime;
     const stallsBefore = this.#stalls.count;
     facts.stalledMs = this.#stalls.look(this.#pictureS, begun && !video.paused, nowMs);
+    // Back in the playlist is not back on the screen: the reason stands until the picture moves.
+    const awayNow = this.#figures?.encoderAway ?? false;
+    facts.encoderAway = awayNow || (facts.encoderAway && facts.stalledMs > 0);
     if (this.#stalls.count > stallsBefore && !facts.encoderAway) {
       this.#caution.stalled(nowMs);
     }

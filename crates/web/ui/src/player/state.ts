@@ -33,7 +33,7 @@ export interface Facts {
   seen: boolean;
   /** How long the picture has been standing although it should move. */
   stalledMs: number;
-  /** Whether the newest media in the playlist is marked as missing (`EXT-X-GAP`). */
+  /** Whether the picture stands, or will in a moment, because the encoder is or was away. */
   encoderAway: boolean;
 }
 

@@ -1,4 +1,5 @@
 // What the player says to a person: plain words for each state.
+import { codecsText, isOnly } from "./format.ts";
 import type { Reason, State } from "./state.ts";
 
 /** A message over the picture. An empty title means that the spinner says enough. */
@@ -11,9 +12,14 @@ export interface Message {
 
 /**
  * The message for a state. `name` is the creator as shown, such as `@alice`; `codecs` is what the
- * show is sent as, for the message that names it.
+ * show is sent as (RFC 6381), for the message that names it.
  */
-export function messageOf(state: State, reason: Reason, name: string, codecs: string): Message {
+export function messageOf(
+  state: State,
+  reason: Reason,
+  name: string,
+  codecs: string[],
+): Message {
   switch (state) {
     case "waiting":
       return waiting(reason, name);
@@ -23,11 +29,12 @@ export function messageOf(state: State, reason: Reason, name: string, codecs: st
       return say("The show has ended", `Thanks for watching. ${name}’s next show starts here.`);
     case "error":
       return failed(reason, name, codecs);
-    case "checking":
-    case "connecting":
     case "live":
     case "buffering":
-      return say("", "");
+      return isOnly("sound", codecs) ? say("", `${name} is on air, with sound only.`) : SILENT;
+    case "checking":
+    case "connecting":
+      return SILENT;
   }
 }
 
@@ -67,14 +74,13 @@ function reconnecting(reason: Reason, name: string): Message {
   return say("Reconnecting", "The connection was lost. We keep trying.");
 }
 
-function failed(reason: Reason, name: string, codecs: string): Message {
+function failed(reason: Reason, name: string, codecs: string[]): Message {
   switch (reason) {
     case "refused":
       return ask("This show is not open to everyone", `Ask ${name} for a link that lets you in.`);
     case "codec": {
-      const sentAs = codecs === "" ? "" : `It is sent as ${codecs}. `;
-      const title = "This browser can’t play the show’s video format";
-      return ask(title, `${sentAs}Try another browser.`);
+      const sentAs = codecs.length === 0 ? "" : `It is sent as ${codecsText(codecs)}. `;
+      return ask("This browser can’t play the show’s format", `${sentAs}Try another browser.`);
     }
     case "unsupported":
       return ask("This browser can’t play live video", "Update it, or try another browser.");
@@ -82,6 +88,9 @@ function failed(reason: Reason, name: string, codecs: string): Message {
       return ask("Playback keeps failing", "The browser could not go on with this show.");
   }
 }
+
+// The picture or the spinner says enough.
+const SILENT = say("", "");
 
 function say(title: string, text: string): Message {
   return { title, text, retry: false };
