@@ -125,14 +125,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             self.session.close(close_reason(*reason), &reason.to_string());
         }
+        let was_admitted = self.publication.is_some();
+        // The show first: it does not wait for a peer that takes its time to hear us out.
+        match self.publication.take() {
+            Some(publication) if matches!(ended, Ended::Unpublished | Ended::Draining) => {
+                publication.end();
+            }
+            abandoned => drop(abandoned),
+        }
         // The session may have last words: an error status, why it was taken over.
         let _ = timeout(LAST_WORDS_TIMEOUT, self.say_last_words()).await;
-        let was_admitted = self.publication.is_some();
-        if matches!(ended, Ended::Unpublished | Ended::Draining)
-            && let Some(publication) = self.publication.take()
-        {
-            publication.end();
-        }
         (ended, was_admitted)
     }
 
@@ -263,6 +265,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn say_last_words(&mut self) -> Result<(), Ended> {
         self.flush().await?;
         self.socket.shutdown().await?;
+        // Closing with bytes unread resets the connection, and the peer loses what it was told.
+        while self.socket.read_buf(&mut self.input).await? > 0 {
+            self.input.clear();
+        }
         Ok(())
     }
 

@@ -11,14 +11,15 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-struct Server {
-    http: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) http: SocketAddr,
+    pub(crate) rtmp: SocketAddr,
     admin: SocketAddr,
-    trigger: Trigger,
-    task: JoinHandle<anyhow::Result<()>>,
+    pub(crate) trigger: Trigger,
+    pub(crate) task: JoinHandle<anyhow::Result<()>>,
 }
 
-fn config(folder: &Path, more: &str) -> Config {
+pub(crate) fn config(folder: &Path, more: &str) -> Config {
     let text = format!(
         "server.data_dir = {folder:?}\nserver.drain_s = 2\nhttp.listen = \"127.0.0.1:0\"\n\
          rtmp.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\n{more}"
@@ -26,18 +27,19 @@ fn config(folder: &Path, more: &str) -> Config {
     Config::parse("test", &text).unwrap()
 }
 
-fn start(config: Config) -> Server {
+pub(crate) fn start(config: Config) -> Server {
     let listeners = BoundListeners::bind(&config).unwrap();
     let http = listeners.http.as_ref().unwrap().local_addr().unwrap();
+    let rtmp = listeners.rtmp.as_ref().unwrap().local_addr().unwrap();
     let admin = listeners.admin.local_addr().unwrap();
     let trigger = Trigger::new();
     let task = tokio::spawn(assembly::run(config, listeners, trigger.clone()));
-    Server { http, admin, trigger, task }
+    Server { http, rtmp, admin, trigger, task }
 }
 
 /// Status line and body. Connections queue from the moment listeners are bound, so that no start
 /// has to be waited for.
-async fn fetch(address: SocketAddr, path: &str) -> (String, String) {
+pub(crate) async fn fetch(address: SocketAddr, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
