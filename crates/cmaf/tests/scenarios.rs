@@ -85,6 +85,23 @@ fn p18_sound_before_the_first_picture_of_an_encoder_that_returns_stays_in_the_ga
 }
 
 #[test]
+fn what_follows_a_gap_begins_at_its_own_time_however_short_the_gap_was() {
+    let (mut checker, mut encoder) = usual();
+    play(&mut checker, &mut encoder, 5_000);
+    checker.interrupted();
+    checker.resumed();
+    restart(&mut encoder, 5_116);
+    play(&mut checker, &mut encoder, 9_000);
+    checker.finish();
+    let seen = checker.first();
+    let returns = seen.parts.iter().find(|part| part.start.as_ms() > 5_000 && part.independent);
+    let segment = returns.unwrap();
+    let first = seen.samples.iter().find(|s| s.msn == segment.msn && s.sync).unwrap();
+    assert_eq!(first.decode, segment.start.ticks);
+    assert_eq!(segment.start.as_ms(), 5_116);
+}
+
+#[test]
 fn a_hole_of_a_picture_before_a_keyframe_makes_no_part_without_pictures() {
     let (mut checker, mut encoder) = usual();
     // A clip that loops, its sound a little longer than its pictures.

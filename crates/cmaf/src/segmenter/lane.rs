@@ -77,6 +77,11 @@ impl Lane {
         &self.adopted.insert(self.newest.clone()).track
     }
 
+    /// The next sample does not follow the last one.
+    pub(super) const fn forget_end(&mut self) {
+        self.next_decode = None;
+    }
+
     pub(super) const fn is_adopted(&self) -> bool {
         self.adopted.is_some()
     }

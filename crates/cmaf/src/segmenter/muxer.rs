@@ -329,6 +329,11 @@ impl Muxer {
         };
         let runs: Vec<_> = video_runs.into_iter().chain(audio_runs).collect();
         let gap = runs.is_empty();
+        if gap {
+            // What comes after a gap begins at its own time, however short the gap was.
+            let lanes = [self.video.as_mut(), self.audio.as_mut()].into_iter().flatten();
+            lanes.for_each(Lane::forget_end);
+        }
         let body = if gap { Body::default() } else { fragment(self.fragments, runs) };
         self.fragments = self.fragments.wrapping_add(1);
         let part = Arc::new(Part {
