@@ -20,7 +20,7 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 18] = [
+const TOOLS: [Tool; 19] = [
     program("ffmpeg", &["ffmpeg"], "publishing and decoding"),
     program("ffprobe", &["ffmpeg"], "reading every fragment"),
     program("obs", &["obs-studio", "obs-plugins"], "publishing as creators do"),
@@ -30,6 +30,7 @@ const TOOLS: [Tool; 18] = [
     program("firefox", &["firefox-esr"], "hls.js on a second browser engine"),
     program("mpv", &["mpv"], "playing"),
     program("curl", &["curl"], "HTTP/2 and TLS requests"),
+    program("openssl", &["openssl"], "certificates for TLS tests"),
     program("gst-launch-1.0", &["gstreamer1.0-tools"], "publishing and playing"),
     element("playbin3", &["gstreamer1.0-plugins-base"]),
     element("flvmux", &["gstreamer1.0-plugins-good"]),
