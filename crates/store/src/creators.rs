@@ -1,7 +1,7 @@
 //! Creators: adding, listing, and giving them new keys.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::stream_key::KeyHash;
 use crate::{Error, Handle, Result, Store, StreamKey};
@@ -49,16 +49,12 @@ impl Creators<'_> {
     /// # Errors
     /// [`Error::HandleTaken`], and what the database says.
     pub async fn add(&self, handle: &Handle) -> Result<StreamKey> {
-        let key = StreamKey::generate()?;
         let mut transaction = self.0.begin_write().await?;
         let id = insert_creator(&mut transaction, handle)
             .await
             .map_err(|source| self.0.error(source))?
             .ok_or_else(|| Error::HandleTaken(handle.clone()))?;
-        let put = put_key(&mut transaction, id, &key).await;
-        put.map_err(|source| self.0.error(source))?;
-        transaction.commit().await.map_err(|source| self.0.error(source))?;
-        Ok(key)
+        self.give_key(transaction, id).await
     }
 
     /// Every creator, by handle.
@@ -78,12 +74,21 @@ impl Creators<'_> {
     /// # Errors
     /// [`Error::UnknownCreator`], and what the database says.
     pub async fn rotate_key(&self, handle: &Handle) -> Result<StreamKey> {
-        let key = StreamKey::generate()?;
         let mut transaction = self.0.begin_write().await?;
         let id = find_id(&mut transaction, handle)
             .await
             .map_err(|source| self.0.error(source))?
             .ok_or_else(|| Error::UnknownCreator(handle.clone()))?;
+        self.give_key(transaction, id).await
+    }
+
+    /// Makes a new key the only one of a creator, and the transaction's changes last.
+    async fn give_key(
+        &self,
+        mut transaction: Transaction<'static, Sqlite>,
+        id: i64,
+    ) -> Result<StreamKey> {
+        let key = StreamKey::generate()?;
         let put = put_key(&mut transaction, id, &key).await;
         put.map_err(|source| self.0.error(source))?;
         transaction.commit().await.map_err(|source| self.0.error(source))?;

@@ -12,8 +12,6 @@ const RECORD: &str = "avcC record";
 const SPS: &str = "H.264 SPS";
 /// Profiles whose SPS carries chroma format and scaling lists (H.264 7.3.2.1.1).
 const HIGH_PROFILES: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
-/// `aspect_ratio_idc` that is followed by an explicit width and height (H.264 table E-1).
-const EXTENDED_SAR: u8 = 255;
 
 /// What a sequence parameter set tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +157,7 @@ pub fn parse_sps(nal: &[u8]) -> Result<SequenceParameters, CodecError> {
     reader.unsigned()?; // max_num_ref_frames
     reader.flag()?; // gaps_in_frame_num_value_allowed_flag
     let (width, height) = read_size(&mut reader, &format)?;
-    let color = if reader.flag()? { read_vui_color(&mut reader)? } else { None };
+    let color = if reader.flag()? { super::read_vui_color(&mut reader)? } else { None };
     Ok(SequenceParameters { profile, constraints, level, width, height, color })
 }
 
@@ -259,15 +257,4 @@ fn read_size(reader: &mut BitReader<'_>, format: &Format) -> Result<(u16, u16), 
         height = height.saturating_sub((top + bottom) * unit_y);
     }
     Ok((dimension(SPS, "width", width)?, dimension(SPS, "height", height)?))
-}
-
-/// The head of the VUI (H.264 E.1.1), up to the colour description.
-fn read_vui_color(reader: &mut BitReader<'_>) -> Result<Option<Color>, CodecError> {
-    if reader.flag()? && reader.byte(8)? == EXTENDED_SAR {
-        reader.skip(32)?;
-    }
-    if reader.flag()? {
-        reader.flag()?; // overscan_appropriate_flag
-    }
-    super::read_video_signal_type(reader)
 }

@@ -17,8 +17,6 @@ const HEAD_BYTES: usize = 23;
 pub(super) const NAL_TYPE_VPS: u8 = 32;
 pub(super) const NAL_TYPE_SPS: u8 = 33;
 pub(super) const NAL_TYPE_PPS: u8 = 34;
-/// `aspect_ratio_idc` that is followed by an explicit width and height (H.265 table E.1).
-const EXTENDED_SAR: u8 = 255;
 
 /// What a sequence parameter set tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +183,7 @@ fn read_sps(nal: &[u8]) -> Result<Sps, CodecError> {
     skip_coding_tools(&mut reader)?;
     skip_reference_sets(&mut reader, order_count_bits)?;
     reader.skip(2)?; // sps_temporal_mvp_enabled_flag, strong_intra_smoothing_enabled_flag
-    let color = if reader.flag()? { read_vui_color(&mut reader)? } else { None };
+    let color = if reader.flag()? { super::read_vui_color(&mut reader)? } else { None };
     Ok(Sps {
         parameters: SequenceParameters { width, height, color },
         profile_tier_level,
@@ -331,15 +329,4 @@ fn skip_short_term_set(
         reader.flag()?; // used_by_curr_pic_flag
     }
     Ok(negative + positive)
-}
-
-/// The head of the VUI (H.265 E.2.1), up to the colour description.
-fn read_vui_color(reader: &mut BitReader<'_>) -> Result<Option<Color>, CodecError> {
-    if reader.flag()? && reader.byte(8)? == EXTENDED_SAR {
-        reader.skip(32)?;
-    }
-    if reader.flag()? {
-        reader.flag()?; // overscan_appropriate_flag
-    }
-    super::read_video_signal_type(reader)
 }

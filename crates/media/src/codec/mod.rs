@@ -132,8 +132,18 @@ fn dimension(record: &'static str, field: &'static str, value: u64) -> Result<u1
     }
 }
 
-/// The `video_signal_type` of a VUI, which H.264 E.1.1 and H.265 E.2.1 share.
-fn read_video_signal_type(reader: &mut BitReader<'_>) -> Result<Option<Color>, CodecError> {
+/// `aspect_ratio_idc` that is followed by an explicit width and height (H.264 table E-1, H.265 table
+/// E.1).
+const EXTENDED_SAR: u8 = 255;
+
+/// The head of a VUI up to the colour description, which H.264 E.1.1 and H.265 E.2.1 share.
+fn read_vui_color(reader: &mut BitReader<'_>) -> Result<Option<Color>, CodecError> {
+    if reader.flag()? && reader.byte(8)? == EXTENDED_SAR {
+        reader.skip(32)?;
+    }
+    if reader.flag()? {
+        reader.flag()?; // overscan_appropriate_flag
+    }
     if !reader.flag()? {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tally_media::codec::{CodecError, aac, ac3, eac3, flac, mp3, opus};
 use tally_media::{Codec, Frame, Timescale, Timestamp, Track, TrackId};
 
+use super::announced::Announced;
 use super::{BodyError, Numbered, Refusals, own_record};
 use crate::Event;
 use crate::flv::{AudioCodec, Content, Packet};
@@ -21,9 +22,7 @@ pub(super) struct AudioTrack {
     /// What the last sequence start said, byte for byte.
     header: Option<(AudioCodec, Bytes)>,
     codec: Option<Codec>,
-    /// What the caller knows. Compared when `dirty`.
-    announced: Option<Track>,
-    dirty: bool,
+    announced: Announced,
     refusals: Refusals,
 }
 
@@ -39,8 +38,7 @@ impl AudioTrack {
             number,
             header: None,
             codec: None,
-            announced: None,
-            dirty: false,
+            announced: Announced::default(),
             refusals: Refusals::default(),
         }
     }
@@ -97,7 +95,7 @@ impl AudioTrack {
         self.header = None;
         self.codec = self.refusals.record("audio", self.number, parsed, events)?;
         self.header = Some(header);
-        self.dirty = true;
+        self.announced.touch();
         Ok(())
     }
 
@@ -117,7 +115,7 @@ impl AudioTrack {
         let codec = self.refusals.record("audio", self.number, from_frame(payload), events)?;
         if !same_decoder(self.codec.as_ref(), codec.as_ref()) {
             self.codec = codec;
-            self.dirty = true;
+            self.announced.touch();
         }
         Ok(self.codec.is_some())
     }
@@ -135,28 +133,19 @@ impl AudioTrack {
 
     /// Tells the track if it is new or changed.
     fn announce(&mut self, events: &mut VecDeque<Event>) {
-        let Some(codec) = self.codec.as_ref().filter(|_| self.dirty) else { return };
-        let Some(sample_rate) = codec.audio().map(|audio| audio.sample_rate) else { return };
-        self.dirty = false;
-        let track = Track {
-            id: TrackId::Audio(self.number),
-            codec: codec.clone(),
-            timescale: Timescale::new(sample_rate.max(1)),
-            language: None,
-            color: None,
+        let track = || {
+            let codec = self.codec.clone()?;
+            let timescale = Timescale::new(codec.audio()?.sample_rate.max(1));
+            let id = TrackId::Audio(self.number);
+            Some(Track { id, codec, timescale, language: None, color: None })
         };
-        if self.announced.as_ref() != Some(&track) {
-            events.push_back(Event::Track(track.clone()));
-            self.announced = Some(track);
-        }
+        self.announced.tell(track, events);
     }
 
     fn end(&mut self, events: &mut VecDeque<Event>) {
         self.header = None;
         self.codec = None;
-        if self.announced.take().is_some() {
-            events.push_back(Event::TrackEnded(TrackId::Audio(self.number)));
-        }
+        self.announced.end(TrackId::Audio(self.number), events);
     }
 }
 

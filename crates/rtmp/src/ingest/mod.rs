@@ -1,5 +1,6 @@
 //! Media messages become tracks and frames.
 
+mod announced;
 mod audio;
 mod clock;
 mod metadata;

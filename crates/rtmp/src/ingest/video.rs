@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tally_media::codec::{CodecError, av1, changed_parameters, h264, h265, vp8, vp9};
 use tally_media::{Codec, Color, Frame, Timescale, Timestamp, Track, TrackId, nal, obu};
 
+use super::announced::Announced;
 use super::{BodyError, Numbered, Refusals, clock, own_record};
 use crate::Event;
 use crate::amf::{self, Encoding, Value};
@@ -20,9 +21,7 @@ pub(super) struct VideoTrack {
     /// The decoder record, once it is known.
     codec: Option<Codec>,
     color: Option<Color>,
-    /// What the caller knows. Compared when `dirty`.
-    announced: Option<Track>,
-    dirty: bool,
+    announced: Announced,
     refusals: Refusals,
 }
 
@@ -39,8 +38,7 @@ impl VideoTrack {
             header: None,
             codec: None,
             color: None,
-            announced: None,
-            dirty: false,
+            announced: Announced::default(),
             refusals: Refusals::default(),
         }
     }
@@ -114,7 +112,7 @@ impl VideoTrack {
         };
         self.codec = self.refusals.record("video", self.number, parsed, events)?;
         self.header = Some(header);
-        self.dirty = true;
+        self.announced.touch();
         Ok(())
     }
 
@@ -149,7 +147,7 @@ impl VideoTrack {
             VideoCodec::H264 | VideoCodec::H265 | VideoCodec::Refused(_) => return Ok(false),
         };
         self.codec = self.refusals.record("video", self.number, parsed, events)?;
-        self.dirty = true;
+        self.announced.touch();
         Ok(self.codec.is_some())
     }
 
@@ -159,34 +157,25 @@ impl VideoTrack {
         let changed = self.codec.as_ref().map(|codec| changed_parameters(codec, keyframe));
         if let Some(Ok(Some(codec))) = changed {
             self.codec = Some(codec);
-            self.dirty = true;
+            self.announced.touch();
         }
     }
 
     /// Tells the track if it is new or changed. Only with a frame, so that record and colour, which
     /// come one after the other, make one change.
     fn announce(&mut self, events: &mut VecDeque<Event>) {
-        let Some(codec) = self.codec.as_ref().filter(|_| self.dirty) else { return };
-        self.dirty = false;
-        let track = Track {
-            id: TrackId::Video(self.number),
-            codec: codec.clone(),
-            timescale: Timescale::VIDEO,
-            language: None,
-            color: self.color,
+        let track = || {
+            let (codec, color) = (self.codec.clone()?, self.color);
+            let id = TrackId::Video(self.number);
+            Some(Track { id, codec, timescale: Timescale::VIDEO, language: None, color })
         };
-        if self.announced.as_ref() != Some(&track) {
-            events.push_back(Event::Track(track.clone()));
-            self.announced = Some(track);
-        }
+        self.announced.tell(track, events);
     }
 
     fn end(&mut self, events: &mut VecDeque<Event>) {
         self.header = None;
         self.codec = None;
-        if self.announced.take().is_some() {
-            events.push_back(Event::TrackEnded(TrackId::Video(self.number)));
-        }
+        self.announced.end(TrackId::Video(self.number), events);
     }
 
     /// `colorInfo` for the frames that follow (Enhanced RTMP, "Metadata Frame"). Anything but an
@@ -196,8 +185,10 @@ impl VideoTrack {
         let pair = values.chunks(2).find(|pair| pair[0].as_text() == Some("colorInfo"));
         if let Some([_, info]) = pair {
             let color = info.property("colorConfig").and_then(color);
-            self.dirty |= color != self.color;
-            self.color = color;
+            if color != self.color {
+                self.color = color;
+                self.announced.touch();
+            }
         }
         Ok(())
     }
