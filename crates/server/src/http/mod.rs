@@ -9,6 +9,7 @@
 mod activity;
 pub mod connection;
 mod cors;
+mod joined;
 pub mod problem;
 mod routes;
 mod serve;

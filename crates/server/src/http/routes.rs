@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use http_body::Body as _;
 use http_body_util::Limited;
 
 use super::problem::{Problem, method_not_allowed, not_found, problems_only};
@@ -31,6 +32,9 @@ async fn limit(body_bytes_max: usize, request: Request, next: Next) -> Response 
     if declared.is_some_and(|bytes| bytes > body_bytes_max) {
         let detail = format!("a request's body may have {body_bytes_max} bytes");
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
+    }
+    if request.body().is_end_stream() {
+        return next.run(request).await;
     }
     // A body without a declared length runs into the same limit while it is read.
     next.run(request.map(|body| Body::new(Limited::new(body, body_bytes_max)))).await

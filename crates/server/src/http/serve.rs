@@ -128,7 +128,7 @@ fn answer(
     let in_flight = InFlight::start(Arc::clone(activity), gauge, request.version());
     request.extensions_mut().insert(connection);
     let routes = server.routes.clone();
-    let metrics = server.metrics.clone();
+    let metrics = Arc::clone(&server.metrics);
     async move {
         let response = routes.oneshot(request.map(Body::new)).await?;
         let class = usize::from(response.status().as_u16() / 100);

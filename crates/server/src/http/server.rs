@@ -46,7 +46,7 @@ impl Limits {
 pub struct HttpServer {
     pub(super) routes: Router,
     pub(super) protocols: Arc<Protocols>,
-    pub(super) metrics: HttpMetrics,
+    pub(super) metrics: Arc<HttpMetrics>,
     pub(super) deadlines: Deadlines,
     places: Places,
 }
@@ -62,7 +62,7 @@ impl HttpServer {
                 limits.connections_max,
                 metrics.connections_refused_total.clone(),
             ),
-            metrics,
+            metrics: Arc::new(metrics),
             deadlines: limits.deadlines,
         }
     }
@@ -86,7 +86,7 @@ impl HttpServer {
     ) -> Option<impl Future<Output = ()> + use<>> {
         let place = self.places.take()?;
         self.metrics.connections_total.inc();
-        let open = Open::new(self.metrics.clone());
+        let open = Open::new(Arc::clone(&self.metrics));
         let server = self.clone();
         let span = tracing::debug_span!("http", %peer);
         let served = async move {
@@ -96,6 +96,8 @@ impl HttpServer {
         Some(served.instrument(span))
     }
 
+    /// Boxes what only one kind of connection needs, so that a plain one does not hold a TLS one's
+    /// memory.
     async fn serve(
         self,
         stream: TcpStream,
@@ -110,10 +112,12 @@ impl HttpServer {
         }
         let connection = ConnectionContext::new(peer, acceptor.is_some());
         let Some(acceptor) = acceptor else {
-            return serve::connection(self, stream, connection, shutdown).await;
+            return Box::pin(serve::connection(self, stream, connection, shutdown)).await;
         };
-        match net::accept(&acceptor, stream, self.deadlines.head).await {
-            Ok(stream) => serve::connection(self, stream, connection, shutdown).await,
+        match Box::pin(net::accept(&acceptor, stream, self.deadlines.head)).await {
+            Ok(stream) => {
+                Box::pin(serve::connection(self, stream, connection, shutdown)).await;
+            }
             Err(error) => {
                 self.metrics.tls_handshakes_failed_total.inc();
                 debug!(%error, "no TLS");
@@ -123,10 +127,10 @@ impl HttpServer {
 }
 
 /// Counts a connection as open while it lives.
-struct Open(HttpMetrics);
+struct Open(Arc<HttpMetrics>);
 
 impl Open {
-    fn new(metrics: HttpMetrics) -> Self {
+    fn new(metrics: Arc<HttpMetrics>) -> Self {
         metrics.connections.inc();
         Self(metrics)
     }

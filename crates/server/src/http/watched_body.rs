@@ -1,16 +1,17 @@
-//! A response body that notes in the connection's [`Activity`] whether its viewer takes it, and
-//! that ends its request when it ends.
+//! A response body that joins slices that are ready together, notes in the connection's [`Activity`]
+//! whether its viewer takes them, and ends its request when it ends.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use prometheus::IntGauge;
 
 use super::activity::Activity;
+use super::joined::{JOINED_BYTES_MAX, Joined};
 
 /// A request from the end of its head until its body has gone or was given up.
 #[derive(Debug)]
@@ -34,18 +35,23 @@ impl Drop for InFlight {
     }
 }
 
-/// The body on its way to the viewer.
+/// The body on its way to the viewer. A part is dozens of slices, many of them small: joined, they
+/// cost a frame, a TLS record and a system call for 16 KiB instead of one for each of them.
 #[derive(Debug)]
 pub(super) struct WatchedBody {
     inner: Body,
     in_flight: InFlight,
+    /// What came out of `inner` and did not fit.
+    held: Option<Result<Frame<Bytes>, axum::Error>>,
+    /// `inner` has nothing more.
+    ended: bool,
     /// A frame is out and the next one was not asked for yet.
     owed: bool,
 }
 
 impl WatchedBody {
     pub(super) fn new(inner: Body, in_flight: InFlight) -> Self {
-        Self { inner, in_flight, owed: false }
+        Self { inner, in_flight, held: None, ended: false, owed: false }
     }
 
     fn settle(&mut self) {
@@ -53,18 +59,70 @@ impl WatchedBody {
             self.in_flight.activity.body_taken();
         }
     }
+
+    fn poll_inner(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(held) = self.held.take() {
+            return Poll::Ready(Some(held));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        self.ended = matches!(polled, Poll::Ready(None));
+        polled
+    }
+
+    fn poll_joined(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Joined>, axum::Error>>> {
+        let first = match ready!(self.poll_inner(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Ok(frame)) => frame.into_data(),
+        };
+        let mut joined = match first {
+            Ok(bytes) => Joined::new(self.cut(bytes, JOINED_BYTES_MAX)),
+            Err(trailers) => return Poll::Ready(Some(Ok(trailers.map_data(Joined::new)))),
+        };
+        while self.held.is_none() && joined.room() > 0 {
+            let Poll::Ready(Some(next)) = self.poll_inner(cx) else { break };
+            match next.map(Frame::into_data) {
+                Ok(Ok(bytes)) => joined.push(self.cut(bytes, joined.room())),
+                Ok(Err(trailers)) => self.held = Some(Ok(trailers)),
+                Err(error) => self.held = Some(Err(error)),
+            }
+        }
+        Poll::Ready(Some(Ok(Frame::data(joined))))
+    }
+
+    /// As much of `bytes` as there is room for; the rest is held.
+    fn cut(&mut self, mut bytes: Bytes, room: usize) -> Bytes {
+        if bytes.len() > room {
+            self.held = Some(Ok(Frame::data(bytes.split_off(room))));
+        }
+        bytes
+    }
+
+    fn held_bytes(&self) -> u64 {
+        let held = self.held.as_ref().and_then(|held| held.as_ref().ok()?.data_ref());
+        held.map_or(0, |bytes| bytes.len() as u64)
+    }
 }
 
 impl http_body::Body for WatchedBody {
-    type Data = Bytes;
+    type Data = Joined;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Joined>, axum::Error>>> {
         self.settle();
-        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        let frame = self.poll_joined(cx);
         if matches!(frame, Poll::Ready(Some(Ok(_)))) {
             self.owed = true;
             self.in_flight.activity.body_owed();
@@ -73,16 +131,94 @@ impl http_body::Body for WatchedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.held.is_none() && (self.ended || self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let (inner, held) = (self.inner.size_hint(), self.held_bytes());
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + held);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + held);
+        }
+        hint
     }
 }
 
 impl Drop for WatchedBody {
     fn drop(&mut self) {
         self.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use bytes::Buf as _;
+    use http::HeaderMap;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// Gives its frames one by one, and is not asked again after the last.
+    struct Script(VecDeque<Result<Frame<Bytes>, std::io::Error>>);
+
+    impl http_body::Body for Script {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            Poll::Ready(self.0.pop_front())
+        }
+    }
+
+    fn watched(frames: Vec<Result<Frame<Bytes>, std::io::Error>>) -> WatchedBody {
+        let gauge = IntGauge::new("requests", "in flight").unwrap();
+        let in_flight = InFlight::start(Arc::new(Activity::new()), gauge, http::Version::HTTP_2);
+        WatchedBody::new(Body::new(Script(frames.into())), in_flight)
+    }
+
+    fn data(length: usize) -> Result<Frame<Bytes>, std::io::Error> {
+        Ok(Frame::data(Bytes::from(vec![7; length])))
+    }
+
+    #[tokio::test]
+    async fn slices_leave_in_full_frames() {
+        let mut body = watched(vec![data(300), data(0), data(8_000), data(40_000), data(100)]);
+        let mut lengths = Vec::new();
+        while let Some(frame) = body.frame().await {
+            lengths.push(frame.unwrap().into_data().unwrap().remaining());
+        }
+        assert_eq!(lengths, [JOINED_BYTES_MAX, JOINED_BYTES_MAX, 48_400 - 2 * JOINED_BYTES_MAX]);
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn errors_and_trailers_come_after_what_was_before_them() {
+        let trailers = || Ok(Frame::trailers(HeaderMap::new()));
+        let mut body = watched(vec![data(3), trailers()]);
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().remaining(), 3);
+        assert!(!body.is_end_stream());
+        assert!(body.frame().await.unwrap().unwrap().is_trailers());
+        assert!(body.frame().await.is_none());
+
+        let mut body = watched(vec![data(3), Err(std::io::ErrorKind::Other.into())]);
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_held_belongs_to_the_length() {
+        let length = JOINED_BYTES_MAX + 5;
+        let gauge = IntGauge::new("requests", "in flight").unwrap();
+        let in_flight = InFlight::start(Arc::new(Activity::new()), gauge, http::Version::HTTP_11);
+        let mut body = WatchedBody::new(Body::from(vec![7; length]), in_flight);
+        assert_eq!(body.size_hint().exact(), Some(length as u64));
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(body.size_hint().exact(), Some(5));
     }
 }

@@ -59,10 +59,10 @@ impl RtmpServer {
             return;
         }
         let Some(acceptor) = acceptor else {
-            return serve_connection(self.service, stream, peer).await;
+            return Box::pin(serve_connection(self.service, stream, peer)).await;
         };
-        match net::accept(&acceptor, stream, self.tls_deadline).await {
-            Ok(stream) => serve_connection(self.service, stream, peer).await,
+        match Box::pin(net::accept(&acceptor, stream, self.tls_deadline)).await {
+            Ok(stream) => Box::pin(serve_connection(self.service, stream, peer)).await,
             Err(error) => debug!(%peer, %error, "no TLS"),
         }
     }

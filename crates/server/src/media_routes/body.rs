@@ -6,11 +6,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use prometheus::IntCounter;
 use tally_cmaf::{Part, Segment};
 use tally_hub::{Delivery, Stream};
 use tally_media::TrackId;
-
-use crate::metrics::HlsMetrics;
 
 /// What is sent. Shared with every other viewer of it.
 #[derive(Clone, Debug)]
@@ -62,8 +61,8 @@ pub(super) struct DeliverySeam {
     pub(super) stream: Stream,
     /// The track that leads what is delivered.
     pub(super) track: TrackId,
-    /// The server's totals.
-    pub(super) metrics: HlsMetrics,
+    /// The server's total.
+    pub(super) delivered_bytes: IntCounter,
 }
 
 /// A range of [`Media`], slice by slice.
@@ -133,7 +132,7 @@ impl Drop for MediaBody {
         let Some(seam) = self.seam.take().filter(|_| self.remaining == 0) else { return };
         let Some((start_ms, end_ms)) = self.media.interval_ms() else { return };
         let bytes = self.media.len_bytes();
-        seam.metrics.delivered_bytes.inc_by(bytes);
+        seam.delivered_bytes.inc_by(bytes);
         let track = seam.track;
         seam.stream.deliver(&Delivery { session: None, track, start_ms, end_ms, bytes });
     }

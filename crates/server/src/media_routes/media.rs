@@ -12,30 +12,30 @@ pub(super) fn init(asked: &Asked<'_>, id: u32) -> Result<Response, Problem> {
     let init = found(asked.origin.current().snapshot.init(id))?.ok_or_else(gone)?;
     let media = Media::Whole(init.body.clone());
     let etag = format!("\"init{id}\"");
-    Ok(reply::media(media, &etag, &describe(asked, Resource::Init), &asked.headers, None))
+    Ok(reply::media(media, etag, &describe(asked, Resource::Init), &asked.wish, None))
 }
 
 /// Answers with a whole segment.
 pub(super) fn segment(asked: &Asked<'_>, msn: u64) -> Result<Response, Problem> {
     let segment = found(asked.origin.current().snapshot.segment(msn))?.ok_or_else(gone)?;
-    Ok(timed(asked, Media::Segment(segment), &format!("\"{msn}\"")))
+    Ok(timed(asked, Media::Segment(segment), format!("\"{msn}\"")))
 }
 
 /// Answers with a part. The hinted one is waited for, and then sent whole at link speed (D10).
 pub(super) async fn part(asked: &Asked<'_>, msn: u64, index: u32) -> Result<Response, Problem> {
     let (_, part) = asked.wait(|version| found(version.snapshot.part(msn, index))).await?;
-    Ok(timed(asked, Media::Part(part), &format!("\"{msn}.{index}\"")))
+    Ok(timed(asked, Media::Part(part), format!("\"{msn}.{index}\"")))
 }
 
 /// Media with a place on the timeline: what reached the viewer is reported.
-fn timed(asked: &Asked<'_>, media: Media, etag: &str) -> Response {
+fn timed(asked: &Asked<'_>, media: Media, etag: String) -> Response {
     let resource = if asked.origin.has_video() { Resource::Video } else { Resource::Audio };
     let seam = DeliverySeam {
         stream: asked.show.stream().clone(),
         track: asked.origin.id().0,
-        metrics: asked.routes.metrics.clone(),
+        delivered_bytes: asked.routes.metrics.delivered_bytes.clone(),
     };
-    reply::media(media, etag, &describe(asked, resource), &asked.headers, Some(seam))
+    reply::media(media, etag, &describe(asked, resource), &asked.wish, Some(seam))
 }
 
 fn describe(asked: &Asked<'_>, resource: Resource) -> Description {

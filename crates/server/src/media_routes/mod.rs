@@ -16,11 +16,13 @@ mod media;
 mod playlist;
 mod reply;
 mod waiting;
+mod wish;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::routing::get;
-use http::HeaderMap;
 use tally_hls::Lookup;
 use tokio::time::{Instant, timeout_at};
 
@@ -31,9 +33,10 @@ use crate::metrics::HlsMetrics;
 use crate::shows::{Show, Shows};
 use file::File;
 pub use waiting::{WaitLimits, WaitingRoom};
+use wish::Wish;
 
 /// What the routes share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MediaRoutes {
     /// Where shows are.
     pub shows: Shows,
@@ -48,30 +51,30 @@ pub fn router(routes: MediaRoutes) -> Router {
     Router::new()
         .route("/live/{handle}/index.m3u8", get(multivariant))
         .route("/live/{handle}/{show}/{rendition}/{file}", get(rendition_file))
-        .with_state(routes)
+        .with_state(Arc::new(routes))
 }
 
 async fn multivariant(
-    State(routes): State<MediaRoutes>,
+    State(routes): State<Arc<MediaRoutes>>,
     Extension(connection): Extension<ConnectionContext>,
     Path(handle): Path<String>,
-    headers: HeaderMap,
+    wish: Wish,
 ) -> Result<reply::Response, Problem> {
-    playlist::multivariant(&routes, &connection, &handle, &headers).await
+    playlist::multivariant(&routes, &connection, &handle, &wish).await
 }
 
 async fn rendition_file(
-    State(routes): State<MediaRoutes>,
+    State(routes): State<Arc<MediaRoutes>>,
     Extension(connection): Extension<ConnectionContext>,
     Path((handle, show, rendition, file)): Path<(String, String, String, String)>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    wish: Wish,
 ) -> Result<reply::Response, Problem> {
     let file: File = file.parse().map_err(|_| gone())?;
     let show = routes.shows.by_id(&show).filter(|show| show.handle() == handle).ok_or_else(gone)?;
     let presentation = show.hls().presentation().ok_or_else(gone)?;
     let origin = presentation.rendition(&rendition).ok_or_else(gone)?;
-    let asked = Asked { routes: &routes, connection: &connection, show: &show, origin, headers };
+    let asked = Asked { routes: &routes, connection: &connection, show: &show, origin, wish };
     match file {
         File::Playlist => playlist::media(&asked, &query.unwrap_or_default()).await,
         File::Init(id) => media::init(&asked, id),
@@ -86,7 +89,7 @@ struct Asked<'a> {
     connection: &'a ConnectionContext,
     show: &'a Show,
     origin: &'a RenditionOrigin,
-    headers: HeaderMap,
+    wish: Wish,
 }
 
 impl Asked<'_> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use tally_hls::cache::Resource;
 use tally_hls::{Decision, Directives};
 use tokio::time::timeout;
 
 use super::reply::{self, Description, Response};
+use super::wish::Wish;
 use super::{Asked, MediaRoutes};
 use crate::clock;
 use crate::egress::{Presentation, Version};
@@ -27,7 +27,7 @@ pub(super) async fn multivariant(
     routes: &MediaRoutes,
     connection: &ConnectionContext,
     handle: &str,
-    request: &HeaderMap,
+    wish: &Wish,
 ) -> Result<Response, Problem> {
     let not_live = || Problem::not_found(&format!("{handle} is not live")).retry_after_s(2);
     let show = routes.shows.by_handle(handle).ok_or_else(not_live)?;
@@ -44,7 +44,7 @@ pub(super) async fn multivariant(
         target_duration_s: presentation.plan.target_duration_s,
         modified_unix_ms: None,
     };
-    Ok(reply::playlist(&presentation.multivariant, &description, request))
+    Ok(reply::playlist(&presentation.multivariant, &description, wish))
 }
 
 async fn first_presentation(show: &Show) -> Option<Arc<Presentation>> {
@@ -76,5 +76,5 @@ pub(super) async fn media(asked: &Asked<'_>, query: &str) -> Result<Response, Pr
         // An encoder may run ahead of the clock; nothing is modified in the future.
         modified_unix_ms: Some(snapshot.modified_unix_ms().min(clock::unix_ms())),
     };
-    Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, &asked.headers))
+    Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, &asked.wish))
 }

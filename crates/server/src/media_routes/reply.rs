@@ -14,10 +14,13 @@ use tally_hls::cache::{CacheControl, Outcome, Resource, cache_control, urgency};
 use tally_hls::{Encoding, Rendered};
 
 use super::body::{DeliverySeam, Media, MediaBody};
-use crate::encoding::AcceptedEncodings;
+use super::wish::Wish;
 
 /// An answer of these routes.
 pub(super) type Response = http::Response<Body>;
+
+/// Room for the headers of an answer, CORS and date included, so that the map never grows.
+const HEADERS: usize = 16;
 
 /// RFC 9218.
 const PRIORITY: HeaderName = HeaderName::from_static("priority");
@@ -39,44 +42,40 @@ pub(super) struct Description {
 /// all of it was taken.
 pub(super) fn media(
     media: Media,
-    etag: &str,
+    etag: String,
     description: &Description,
-    request: &HeaderMap,
+    wish: &Wish,
     seam: Option<DeliverySeam>,
 ) -> Response {
     let mut response = base(description, etag);
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if is_known(request, &response) {
+    if is_known(wish, &response) {
         return not_modified(response);
     }
     let length = media.len_bytes();
-    let (offset, taken) = match range(request, &response, length) {
+    let (offset, taken) = match range(wish, &response, length) {
         Requested::Whole => (0, length),
         Requested::Part(offset, taken) => {
             let text = format!("bytes {offset}-{}/{length}", offset + taken - 1);
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            insert(&mut response, CONTENT_RANGE, &text);
+            insert(&mut response, CONTENT_RANGE, text);
             (offset, taken)
         }
         Requested::Unsatisfiable => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            insert(&mut response, CONTENT_RANGE, &format!("bytes */{length}"));
-            insert(&mut response, CACHE_CONTROL, &CacheControl::NoStore.to_string());
+            insert(&mut response, CONTENT_RANGE, format!("bytes */{length}"));
+            insert(&mut response, CACHE_CONTROL, CacheControl::NoStore.to_string());
             (0, 0)
         }
     };
-    insert(&mut response, CONTENT_LENGTH, &taken.to_string());
+    response.headers_mut().insert(CONTENT_LENGTH, taken.into());
     *response.body_mut() = Body::new(MediaBody::new(media, offset, taken, seam));
     response
 }
 
 /// Answers with a rendered playlist in the shortest encoding the request accepts.
-pub(super) fn playlist(
-    rendered: &Rendered,
-    description: &Description,
-    request: &HeaderMap,
-) -> Response {
-    let accepted = AcceptedEncodings::of(request);
+pub(super) fn playlist(rendered: &Rendered, description: &Description, wish: &Wish) -> Response {
+    let accepted = wish.encodings;
     let coded = [(accepted.gzip, Encoding::Gzip), (accepted.zstd, Encoding::Zstd)];
     let encodings = coded.into_iter().filter_map(|(accepted, coding)| accepted.then_some(coding));
     let choices = encodings.chain([Encoding::Identity]);
@@ -85,26 +84,27 @@ pub(super) fn playlist(
         .min_by_key(|(_, bytes)| bytes.len())
         .expect("identity is always a choice");
     let etag = rendered.etag(encoding);
-    let mut response = base(description, &etag);
+    let mut response = base(description, etag);
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if is_known(request, &response) {
+    if is_known(wish, &response) {
         return not_modified(response);
     }
     if let Some(name) = encoding.token() {
-        insert(&mut response, CONTENT_ENCODING, name);
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    insert(&mut response, CONTENT_LENGTH, &bytes.len().to_string());
+    response.headers_mut().insert(CONTENT_LENGTH, bytes.len().into());
     *response.body_mut() = Body::from(bytes);
     response
 }
 
-fn base(description: &Description, etag: &str) -> Response {
+fn base(description: &Description, etag: String) -> Response {
     let mut response = Response::new(Body::empty());
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     let &Description { resource, content_type, target_duration_s, modified_unix_ms } = description;
     let cache = cache_control(resource, Outcome::Ok, target_duration_s).to_string();
-    insert(&mut response, CONTENT_TYPE, content_type);
-    insert(&mut response, CACHE_CONTROL, &cache);
-    insert(&mut response, PRIORITY, &format!("u={}", urgency(resource)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    insert(&mut response, CACHE_CONTROL, cache);
+    insert(&mut response, PRIORITY, format!("u={}", urgency(resource)));
     insert(&mut response, ETAG, etag);
     if let Some(modified_ms) = modified_unix_ms.and_then(|ms| u64::try_from(ms).ok()) {
         let modified = headers::LastModified::from(UNIX_EPOCH + Duration::from_millis(modified_ms));
@@ -113,8 +113,8 @@ fn base(description: &Description, etag: &str) -> Response {
     response
 }
 
-fn insert(response: &mut Response, name: HeaderName, value: &str) {
-    let value = HeaderValue::from_str(value).expect("values are made here, of printable ASCII");
+fn insert(response: &mut Response, name: HeaderName, value: String) {
+    let value = HeaderValue::try_from(value).expect("values are made here, of printable ASCII");
     response.headers_mut().insert(name, value);
 }
 
@@ -124,9 +124,9 @@ fn not_modified(mut response: Response) -> Response {
 }
 
 /// Whether the client holds this very object (RFC 9110 section 13.1.2).
-fn is_known(request: &HeaderMap, response: &Response) -> bool {
+fn is_known(wish: &Wish, response: &Response) -> bool {
     let (Some(condition), Some(etag)) =
-        (request.typed_get::<IfNoneMatch>(), response.headers().typed_get())
+        (wish.conditions.typed_get::<IfNoneMatch>(), response.headers().typed_get())
     else {
         return false;
     };
@@ -141,7 +141,8 @@ enum Requested {
 
 /// The one range asked for. Several ranges, other units and malformed ones get the whole object, as
 /// RFC 9110 section 14.2 allows: no player asks for several.
-fn range(request: &HeaderMap, response: &Response, length: u64) -> Requested {
+fn range(wish: &Wish, response: &Response, length: u64) -> Requested {
+    let request = &wish.conditions;
     let Some(range) = request.typed_get::<Range>() else { return Requested::Whole };
     if let Some(condition) = request.typed_get::<IfRange>()
         && condition.is_modified(response.headers().typed_get().as_ref(), None)
@@ -182,17 +183,17 @@ mod tests {
         modified_unix_ms: None,
     };
 
-    fn request(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    fn request(pairs: &[(&'static str, &str)]) -> Wish {
         let pair = |(name, value): &(&'static str, &str)| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
         };
-        pairs.iter().map(pair).collect()
+        Wish::of(&pairs.iter().map(pair).collect())
     }
 
     async fn get(pairs: &[(&'static str, &str)]) -> (StatusCode, HeaderMap, String) {
         let whole = Media::Whole(Bytes::from_static(b"0123456789"));
         let (parts, body) =
-            media(whole, "\"1.2\"", &DESCRIPTION(), &request(pairs), None).into_parts();
+            media(whole, "\"1.2\"".to_owned(), &DESCRIPTION(), &request(pairs), None).into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }

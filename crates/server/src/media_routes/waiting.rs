@@ -21,7 +21,7 @@ pub struct WaitLimits {
 pub struct WaitingRoom {
     limits: WaitLimits,
     total: Arc<AtomicUsize>,
-    metrics: HttpMetrics,
+    metrics: Arc<HttpMetrics>,
 }
 
 /// One waiting request; counted until it is dropped.
@@ -35,7 +35,7 @@ impl WaitingRoom {
     /// Nobody waits yet.
     #[must_use]
     pub fn new(limits: WaitLimits, metrics: HttpMetrics) -> Self {
-        Self { limits, total: Arc::default(), metrics }
+        Self { limits, total: Arc::default(), metrics: Arc::new(metrics) }
     }
 
     /// Counts one more waiting request.
