@@ -33,10 +33,11 @@
 //! The `<tally-player>` element keeps these attributes up to date four times a second:
 //! `data-state` (`checking`, `waiting`, `connecting`, `live`, `buffering`, `reconnecting`, `ended`,
 //! `error`), `data-reason`, `data-engine` (`hls.js` or `native`), `data-latency-ms` (time of day
-//! now minus the `EXT-X-PROGRAM-DATE-TIME` of the picture shown), `data-edge-latency-ms` (distance
-//! to the newest media the playlist names), `data-frames` and `data-dropped-frames` (decoded since
-//! the page opened), `data-stalls`, `data-errors` (everything hls.js reported) and
-//! `data-fatal-errors`. `document.querySelector("tally-player").stats` has the same as an object,
+//! now minus the `EXT-X-PROGRAM-DATE-TIME` of the picture shown, never less than the next),
+//! `data-edge-latency-ms` (distance to the newest media the playlist names), `data-frames` and
+//! `data-dropped-frames` (decoded since the page opened), `data-stalls`, `data-errors` (everything
+//! hls.js reported) and `data-fatal-errors`; `data-sound-only` and `data-picture-only` stand while
+//! the show's codecs are of one medium. `document.querySelector("tally-player").stats` has the same as an object,
 //! with resolution, bit rate and the text of the last error.
 
 mod embed;

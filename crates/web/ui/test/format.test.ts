@@ -67,6 +67,7 @@ test("latency comes from the time of day unless the clocks disagree", () => {
   assert.equal(shownLatencyS(0.9, 0.8), 0.9);
   assert.equal(shownLatencyS(45, 0.8), 0.8, "this device's clock is ahead");
   assert.equal(shownLatencyS(-2, 0.8), 0.8, "this device's clock is behind");
+  assert.equal(shownLatencyS(0.3, 0.8), 0.8, "the encoder is ahead of the server's clock");
   assert.equal(shownLatencyS(null, 0.8), 0.8);
   assert.equal(shownLatencyS(1.1, null), 1.1);
   assert.equal(shownLatencyS(-1, null), null);

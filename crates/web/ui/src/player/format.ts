@@ -94,11 +94,12 @@ const CLOCK_DOUBT_S = 3;
 /**
  * The latency to show: time of day now minus the time of day of the picture, unless that is
  * impossible next to the distance from the live edge, which needs no clock but misses the time
- * that media took to reach the playlist.
+ * that media took to reach the playlist. It is never less than that distance: an encoder that ran
+ * ahead of the clock when it started (ffmpeg does) has given its pictures times still to come.
  */
 export function shownLatencyS(dateS: number | null, edgeS: number | null): number | null {
   if (dateS === null || edgeS === null) {
     return dateS !== null && dateS >= 0 ? dateS : edgeS;
   }
-  return dateS < 0 || Math.abs(dateS - edgeS) > CLOCK_DOUBT_S ? edgeS : dateS;
+  return Math.abs(dateS - edgeS) > CLOCK_DOUBT_S ? edgeS : Math.max(dateS, edgeS);
 }
