@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior};
 use tower::ServiceExt as _;
 use tracing::debug;
@@ -29,8 +30,55 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long the sign of life may take: well above the round trip of any usable connection.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
+/// How an HTTP/2 connection begins (RFC 9113 section 3.4), as far as no method of HTTP/1.1 does.
+const PREFACE: &[u8] = b"PRI ";
+
+/// Which version of HTTP a connection speaks.
+///
+/// hyper finds out by itself, but does so by reading the first bytes into a buffer of its own, after
+/// which its read buffer is 16 KiB instead of 8: too much for every one of thousands of viewers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Not told yet.
+    Unknown,
+}
+
+impl Speaks {
+    /// Told by ALPN.
+    pub(super) fn negotiated(protocol: Option<&[u8]>) -> Self {
+        match protocol {
+            Some(b"h2") => Self::Http2,
+            Some(b"http/1.1") => Self::Http1,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Told by the first bytes of a plain connection, which stay unread. `None` when it ends first.
+    pub(super) async fn heard(stream: &TcpStream) -> Option<Self> {
+        let mut first = [0; PREFACE.len()];
+        let length = stream.peek(&mut first).await.ok()?;
+        (length > 0).then(|| Self::of(&first[..length]))
+    }
+
+    fn of(first: &[u8]) -> Self {
+        match PREFACE.strip_prefix(first) {
+            None => Self::Http1,
+            Some([]) => Self::Http2,
+            Some(_) => Self::Unknown,
+        }
+    }
+}
+
 /// How connections speak HTTP.
-pub(super) struct Protocols(Builder<TokioExecutor>);
+pub(super) struct Protocols {
+    http1: Builder<TokioExecutor>,
+    http2: Builder<TokioExecutor>,
+    unknown: Builder<TokioExecutor>,
+}
 
 impl std::fmt::Debug for Protocols {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,7 +103,19 @@ impl Protocols {
             .max_header_list_size(limits.header_bytes_max)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PONG_WITHIN);
-        Self(builder)
+        Self {
+            http1: builder.clone().http1_only(),
+            http2: builder.clone().http2_only(),
+            unknown: builder,
+        }
+    }
+
+    fn of(&self, speaks: Speaks) -> &Builder<TokioExecutor> {
+        match speaks {
+            Speaks::Http1 => &self.http1,
+            Speaks::Http2 => &self.http2,
+            Speaks::Unknown => &self.unknown,
+        }
     }
 }
 
@@ -63,15 +123,17 @@ impl Protocols {
 pub(super) async fn connection<S>(
     server: HttpServer,
     stream: S,
+    speaks: Speaks,
+    activity: Activity,
     connection: ConnectionContext,
     shutdown: Shutdown,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Arc::new(Activity::new());
+    let activity = Arc::new(activity);
     let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
     let service = service_fn(|request| answer(&server, &activity, connection.clone(), request));
-    let mut serving = pin!(server.protocols.0.serve_connection(io, service));
+    let mut serving = pin!(server.protocols.of(speaks).serve_connection(io, service));
     let mut closing = pin!(shutdown.closing());
     let mut ending: Option<Instant> = None;
     let mut check = tokio::time::interval(server.deadlines.check_every());
@@ -108,7 +170,7 @@ pub(super) async fn connection<S>(
 }
 
 impl HttpServer {
-    fn count_cut(&self, verdict: Verdict) {
+    pub(super) fn count_cut(&self, verdict: Verdict) {
         match verdict {
             Verdict::SlowHead => self.metrics.cut.head.inc(),
             Verdict::Stalled => self.metrics.cut.stalled.inc(),
@@ -134,5 +196,24 @@ fn answer(
         let class = usize::from(response.status().as_u16() / 100);
         metrics.responses.get(class.wrapping_sub(1)).map(prometheus::IntCounter::inc);
         Ok(response.map(|body| WatchedBody::new(body, in_flight)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_beginning_of_the_preface_is_http2() {
+        for (first, speaks) in [
+            ("PRI ", Speaks::Http2),
+            ("P", Speaks::Unknown),
+            ("PRI", Speaks::Unknown),
+            ("PROP", Speaks::Http1),
+            ("GET ", Speaks::Http1),
+            ("G", Speaks::Http1),
+        ] {
+            assert_eq!(Speaks::of(first.as_bytes()), speaks, "{first}");
+        }
     }
 }

@@ -9,8 +9,9 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument as _, debug};
 
 use super::Deadlines;
+use super::activity::{Activity, Verdict};
 use super::connection::ConnectionContext;
-use super::serve::{self, Protocols};
+use super::serve::{self, Protocols, Speaks};
 use crate::config;
 use crate::metrics::HttpMetrics;
 use crate::net::{self, Incoming, Places};
@@ -112,16 +113,40 @@ impl HttpServer {
         }
         let connection = ConnectionContext::new(peer, acceptor.is_some());
         let Some(acceptor) = acceptor else {
-            return Box::pin(serve::connection(self, stream, connection, shutdown)).await;
+            return self.serve_plain(stream, connection, shutdown).await;
         };
         match Box::pin(net::accept(&acceptor, stream, self.deadlines.head)).await {
             Ok(stream) => {
-                Box::pin(serve::connection(self, stream, connection, shutdown)).await;
+                let (speaks, activity) =
+                    (Speaks::negotiated(stream.get_ref().1.alpn_protocol()), Activity::new());
+                Box::pin(serve::connection(self, stream, speaks, activity, connection, shutdown))
+                    .await;
             }
             Err(error) => {
                 self.metrics.tls_handshakes_failed_total.inc();
                 debug!(%error, "no TLS");
             }
+        }
+    }
+
+    async fn serve_plain(
+        self,
+        stream: TcpStream,
+        connection: ConnectionContext,
+        shutdown: Shutdown,
+    ) {
+        let activity = Activity::new();
+        let speaks = tokio::select! {
+            heard = Speaks::heard(&stream) => heard,
+            () = tokio::time::sleep(self.deadlines.head) => {
+                self.count_cut(Verdict::SlowHead);
+                debug!("connection cut before its first byte");
+                None
+            }
+            () = shutdown.closing() => None,
+        };
+        if let Some(speaks) = speaks {
+            Box::pin(serve::connection(self, stream, speaks, activity, connection, shutdown)).await;
         }
     }
 }
