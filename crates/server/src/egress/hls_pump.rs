@@ -55,6 +55,8 @@ struct Pump {
     presentations: u64,
     /// A segment without a keyframe was there, and was told: once for each show.
     is_hard_to_join: bool,
+    /// Every rendition has had the time for its first segment.
+    is_past_first_segment: bool,
 }
 
 /// A rendition's window, and where its versions are published once it has one.
@@ -97,6 +99,7 @@ impl Pump {
             windows,
             presentations: 0,
             is_hard_to_join: false,
+            is_past_first_segment: false,
         }
     }
 
@@ -162,6 +165,7 @@ impl Pump {
             }
             Output::Segment { rendition, segment } => {
                 self.metrics.hls.segments.inc();
+                self.is_past_first_segment |= segment.msn > 0;
                 if !segment.independent && !segment.gap && !self.is_hard_to_join {
                     self.is_hard_to_join = true;
                     warn!(
@@ -173,7 +177,10 @@ impl Pump {
                 }
                 self.window(rendition).push_segment(segment)?;
             }
-            Output::Ended => self.windows.values_mut().for_each(Live::end),
+            Output::Ended => {
+                self.is_past_first_segment = true;
+                self.windows.values_mut().for_each(Live::end);
+            }
         }
         Ok(())
     }
@@ -225,6 +232,11 @@ impl Pump {
             .iter()
             .map(|rendition| (rendition.clone(), self.segmenter.bitrates(rendition.id)))
             .collect();
+        // Who waits for the first one never asks again: it names every rendition, as far as those
+        // have media. They close their first segments one right after the other.
+        if !self.is_past_first_segment && with_bitrates.iter().any(|(_, rates)| rates.is_none()) {
+            return;
+        }
         let show = self.show.id();
         let uri = |id: RenditionId| format!("{show}/{id}/playlist.m3u8");
         let independent = plan.independent_segments && self.segmenter.stats().forced_cuts == 0;
