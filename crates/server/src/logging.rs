@@ -11,13 +11,35 @@ use crate::config::{LogFormat, Server};
 
 /// Starts logging for this process. Later calls change nothing, so that tests may call it too.
 pub fn start(config: &Server) {
-    // The directives were checked with the configuration.
-    let filter = EnvFilter::new(&config.log);
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = fmt().with_env_filter(filter(&config.log)).with_writer(std::io::stderr);
     let _already_started = match config.log_format {
         LogFormat::Text => {
             builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
         }
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// The directives as configured, which were checked with the configuration. rustls warns of what any
+/// client may do as often as it likes (an address as server name, for one): asked for only by name.
+fn filter(directives: &str) -> EnvFilter {
+    EnvFilter::new(format!("rustls=error,{directives}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directives(configured: &str) -> Vec<String> {
+        let text = filter(configured).to_string();
+        let mut directives: Vec<_> = text.split(',').map(str::to_owned).collect();
+        directives.sort_unstable();
+        directives
+    }
+
+    #[test]
+    fn what_clients_make_rustls_say_is_logged_only_when_asked_for() {
+        assert_eq!(directives("info"), ["info", "rustls=error"]);
+        assert_eq!(directives("info,rustls=debug"), ["info", "rustls=debug"]);
+    }
 }
