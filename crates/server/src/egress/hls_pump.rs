@@ -251,3 +251,57 @@ impl Pump {
         self.show.now_playable();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tally_hls::Encoding;
+    use tally_hub::Hub;
+    use tally_media::{Frame, Track, TrackId};
+    use tally_testsource::{Options, TestSource};
+
+    use super::*;
+    use crate::shows::{Shows, ShowsOptions};
+
+    const LARGE: TrackId = TrackId::Video(0);
+    const SMALL: TrackId = TrackId::Video(1);
+
+    fn shows() -> Shows {
+        let options = ShowsOptions {
+            hls: HlsOptions { part_ms: 250, segment_ms: 2_000, window_ms: 12_000 },
+            reconnect_grace: Duration::ZERO,
+            shows_max: 1,
+        };
+        Shows::new(Hub::new(tally_hub::Limits::default()), options, Metrics::new())
+    }
+
+    /// Renditions close their first segments one after another, each with a frame of its own.
+    #[tokio::test]
+    async fn the_first_multivariant_playlist_names_every_rendition() {
+        let publication = shows().publish("alice").unwrap();
+        let show = Arc::clone(publication.show());
+        let expected = Expected { video: true, audio: true };
+        let mut pump = Pump::new(Arc::clone(&show), expected, Metrics::new());
+        let mut source = TestSource::new(Options::default()).unwrap();
+        for track in source.tracks() {
+            pump.take(Item::Track(Arc::new(track.clone())));
+            if track.id == LARGE {
+                pump.take(Item::Track(Arc::new(Track { id: SMALL, ..track.clone() })));
+            }
+        }
+        let presentation = loop {
+            let (id, frame): (TrackId, Frame) = source.next_frame();
+            pump.take(Item::Frame(id, frame.clone()));
+            pump.put_out();
+            if let Some(presentation) = show.hls().presentation() {
+                break presentation;
+            }
+            if id == LARGE {
+                pump.take(Item::Frame(SMALL, frame));
+                pump.put_out();
+            }
+        };
+        let text = presentation.multivariant.body(Encoding::Identity);
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.contains("/v0/") && text.contains("/v1/"), "{text}");
+    }
+}

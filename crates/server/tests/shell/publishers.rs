@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::assembly::{Server, config, fetch, start};
-use tally_media::{Frame, Track, TrackId};
+use tally_media::{Frame, TrackId};
 use tally_rtmp::Metadata;
 use tally_rtmp::client::{Publisher, PublisherEvent, Target};
 use tally_testsource::{Options, TestSource};
@@ -120,29 +120,4 @@ async fn a_drain_asks_an_able_encoder_to_reconnect_and_serves_it_until_it_leaves
     let (status, playlist) = fetch(server.http, "/live/alice/index.m3u8").await;
     assert_eq!(status, "HTTP/1.1 200 OK", "{playlist}");
     server.task.await.unwrap().unwrap();
-}
-
-/// Who waits for a show's first playlist never asks for it again.
-#[tokio::test]
-async fn the_first_playlist_names_every_rendition() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = open_server(&folder);
-    let mut encoder = Encoder::publish(server.rtmp).await;
-    let viewer = tokio::spawn(fetch(server.http, "/live/alice/index.m3u8"));
-    let mut small = TestSource::new(Options { height: 240, ..Options::default() }).unwrap();
-    let is_video = |track: &&Track| track.id == TrackId::Video(0);
-    let track = small.tracks().iter().find(is_video).unwrap().clone();
-    let id = TrackId::Video(1);
-    encoder.publisher.send_track(&Track { id, ..track }, 0).unwrap();
-    for _ in 0..250 {
-        encoder.send(1).await;
-        let (of, frame) = small.next_frame();
-        if of == TrackId::Video(0) {
-            encoder.publisher.send_frame(id, &frame).unwrap();
-        }
-    }
-    encoder.flush().await.unwrap();
-    let (status, playlist) = viewer.await.unwrap();
-    assert_eq!(status, "HTTP/1.1 200 OK");
-    assert!(playlist.contains("/v0/") && playlist.contains("/v1/"), "{playlist}");
 }
