@@ -216,6 +216,9 @@ fn media_types_and_caching_are_stated(fixture: &Fixture) {
         assert!(answer.header("cache-control").is_some(), "{:?}", answer.headers);
         assert_eq!(answer.header("age"), None, "an origin must not send Age");
     }
+    // video.js asks again with the same directives; a browser's cache would keep it standing.
+    let caching = playlist.header("cache-control").unwrap();
+    assert!(caching.starts_with("max-age=0, s-maxage="), "{caching}");
 }
 
 fn playlists_are_compressed(fixture: &Fixture) {
