@@ -4,11 +4,24 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
+use http::Version;
 
-/// Most bytes that are joined. With the nine bytes of its head in front, an HTTP/2 frame of this
+/// Most bytes that are joined for HTTP/2. With the nine bytes of its head in front, a frame of this
 /// length fills one TLS record (16 KiB) and is within what every client takes (RFC 9113, 4.2). One
 /// byte more would cost a second record.
-pub(super) const JOINED_BYTES_MAX: usize = 16 * 1024 - 9;
+const HTTP2_BYTES_MAX: usize = 16 * 1024 - 9;
+
+/// Most bytes that are joined for HTTP/1.1: a part of 2 Mbit/s leaves in one write, and a TLS session
+/// takes no more at a time.
+const HTTP1_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes that are joined in one frame of a body.
+pub(super) const fn bytes_max(version: Version) -> usize {
+    match version {
+        Version::HTTP_2 => HTTP2_BYTES_MAX,
+        _ => HTTP1_BYTES_MAX,
+    }
+}
 
 /// A list of slices that is one buffer to whoever writes it. No byte is copied.
 #[derive(Debug)]
@@ -28,11 +41,6 @@ impl Joined {
     pub(super) fn push(&mut self, next: Bytes) {
         self.remaining += next.len();
         self.rest.push_back(next);
-    }
-
-    /// How many bytes may still be joined.
-    pub(super) fn room(&self) -> usize {
-        JOINED_BYTES_MAX.saturating_sub(self.remaining)
     }
 }
 

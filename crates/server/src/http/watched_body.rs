@@ -6,25 +6,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body::{Body as _, Frame, SizeHint};
 use prometheus::IntGauge;
 
 use super::activity::Activity;
-use super::joined::{JOINED_BYTES_MAX, Joined};
+use super::joined::{self, Joined};
 
 /// A request from the end of its head until its body has gone or was given up.
 #[derive(Debug)]
 pub(super) struct InFlight {
     activity: Arc<Activity>,
     gauge: IntGauge,
+    joined_bytes_max: usize,
 }
 
 impl InFlight {
     pub(super) fn start(activity: Arc<Activity>, gauge: IntGauge, version: http::Version) -> Self {
         activity.request_started(version);
         gauge.inc();
-        Self { activity, gauge }
+        Self { activity, gauge, joined_bytes_max: joined::bytes_max(version) }
     }
 }
 
@@ -84,14 +85,15 @@ impl WatchedBody {
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             Some(Ok(frame)) => frame.into_data(),
         };
+        let bytes_max = self.in_flight.joined_bytes_max;
         let mut joined = match first {
-            Ok(bytes) => Joined::new(self.cut(bytes, JOINED_BYTES_MAX)),
+            Ok(bytes) => Joined::new(self.cut(bytes, bytes_max)),
             Err(trailers) => return Poll::Ready(Some(Ok(trailers.map_data(Joined::new)))),
         };
-        while self.held.is_none() && joined.room() > 0 {
+        while self.held.is_none() && joined.remaining() < bytes_max {
             let Poll::Ready(Some(next)) = self.poll_inner(cx) else { break };
             match next.map(Frame::into_data) {
-                Ok(Ok(bytes)) => joined.push(self.cut(bytes, joined.room())),
+                Ok(Ok(bytes)) => joined.push(self.cut(bytes, bytes_max - joined.remaining())),
                 Ok(Err(trailers)) => self.held = Some(Ok(trailers)),
                 Err(error) => self.held = Some(Err(error)),
             }
@@ -155,7 +157,6 @@ impl Drop for WatchedBody {
 mod tests {
     use std::collections::VecDeque;
 
-    use bytes::Buf as _;
     use http::HeaderMap;
     use http_body_util::BodyExt as _;
 
@@ -193,7 +194,8 @@ mod tests {
         while let Some(frame) = body.frame().await {
             lengths.push(frame.unwrap().into_data().unwrap().remaining());
         }
-        assert_eq!(lengths, [JOINED_BYTES_MAX, JOINED_BYTES_MAX, 48_400 - 2 * JOINED_BYTES_MAX]);
+        let full = joined::bytes_max(http::Version::HTTP_2);
+        assert_eq!(lengths, [full, full, 48_400 - 2 * full]);
         assert!(body.is_end_stream());
     }
 
@@ -213,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_held_belongs_to_the_length() {
-        let length = JOINED_BYTES_MAX + 5;
+        let length = joined::bytes_max(http::Version::HTTP_11) + 5;
         let gauge = IntGauge::new("requests", "in flight").unwrap();
         let in_flight = InFlight::start(Arc::new(Activity::new()), gauge, http::Version::HTTP_11);
         let mut body = WatchedBody::new(Body::from(vec![7; length]), in_flight);
