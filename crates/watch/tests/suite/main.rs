@@ -1,0 +1,12 @@
+//! The ledger against its invariants: random shows with honest viewers and cheats, an oracle written
+//! another way, wrong variants that must be caught, and hostile bytes.
+
+mod chance;
+mod fuzz;
+mod invariants;
+mod log;
+mod mutation;
+mod oracle;
+mod scenario;
+mod sets;
+mod subject;
