@@ -1,6 +1,6 @@
 //! Interval sets against one flag a millisecond.
 
-use proptest::prelude::{Strategy, prop, proptest};
+use proptest::prelude::{ProptestConfig, Strategy, prop, proptest};
 use tally_watch::{Interval, IntervalSet, RANGES_MAX};
 
 const SPAN: usize = 200;
@@ -67,6 +67,11 @@ proptest! {
         crate::chance::Chance::new(seed).shuffle(&mut shuffled);
         assert_eq!(kept(&intervals), kept(&shuffled));
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
 
     #[test]
     fn at_the_bound_a_set_only_loses(seed: u64) {
