@@ -21,7 +21,7 @@ fn main() {
         let viewers = 1_000;
         let ledger = watched(viewers, ranges);
         let bytes = ledger.memory_bytes() as u64 / viewers;
-        println!("memory per viewer, {said}: {bytes} bytes");
+        eprintln!("memory per viewer, {said}: {bytes} bytes");
     }
     divan::main();
 }
@@ -96,7 +96,7 @@ fn record(sequence: u64, evidence: Evidence) -> Record {
 }
 
 /// Admission, folding and the log record of one heartbeat, among 100,000 viewers.
-#[divan::bench]
+#[divan::bench(sample_count = 50, sample_size = 20_000)]
 fn heartbeats(bencher: Bencher<'_, '_>) {
     let mut ledger = watched(VIEWERS, 1);
     let mut log = Vec::with_capacity(1 << 20);

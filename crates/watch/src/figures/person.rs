@@ -58,10 +58,21 @@ impl PersonFigures {
         let Some(window) = show.window() else { return Default::default() };
         let rule = Rule { published: show.published(), window };
         let counted = rule.axes(sessions, Grade::B, Attention::is_eligible);
-        let counted_a = rule.axes(sessions, Grade::A, Attention::is_eligible);
-        let all = rule.axes(sessions, Grade::B, |_| true);
         let gross = rule.axes(sessions, Grade::C, Attention::is_eligible);
-        let attested = rule.axes(sessions, Grade::C, |_| true);
+        // What follows equals one of these for most people; then it is not computed again.
+        let is_cached =
+            |it: &&SessionState| it.record().is_some_and(|it| it.basis == Basis::Cached);
+        let counted_a_ms = if sessions.iter().any(is_cached) {
+            rule.axes(sessions, Grade::A, Attention::is_eligible).smaller_ms()
+        } else {
+            counted.smaller_ms()
+        };
+        let (all_ms, attested) = if attests(sessions, Attention::Hidden) {
+            let all_ms = rule.axes(sessions, Grade::B, |_| true).smaller_ms();
+            (all_ms, rule.axes(sessions, Grade::C, |_| true).media)
+        } else {
+            (counted.smaller_ms(), gross.media.clone())
+        };
         let delivered = rule.delivered(sessions);
         let counted_ms = counted.smaller_ms();
         let mut of_person = Self {
@@ -70,11 +81,11 @@ impl PersonFigures {
             counted_ms,
             media_ms: counted.media.length_ms(),
             wall_ms: counted.wall.length_ms(),
-            counted_a_ms: counted_a.smaller_ms(),
+            counted_a_ms,
             valid_ms: counted_ms,
-            valid_a_ms: counted_a.smaller_ms(),
-            idle_ms: all.smaller_ms() - counted_ms,
-            delivery_only_ms: delivered.difference(&attested.media).length_ms(),
+            valid_a_ms: counted_a_ms,
+            idle_ms: all_ms - counted_ms,
+            delivery_only_ms: delivered.difference(&attested).length_ms(),
             longest_ms: counted.media.longest_ms().min(counted_ms),
             attention_ms: rule.attention_ms(sessions),
         };
@@ -106,7 +117,7 @@ impl Rule<'_> {
         &self,
         sessions: &[&SessionState],
         grade: Grade,
-        attention: fn(Attention) -> bool,
+        attention: impl Fn(Attention) -> bool,
     ) -> Axes {
         let mut axes = Axes::default();
         for session in sessions {
@@ -144,17 +155,20 @@ impl Rule<'_> {
         all.intersection(self.published)
     }
 
+    /// Each class gets what it adds to the better ones.
     fn attention_ms(&self, sessions: &[&SessionState]) -> [u64; 4] {
-        let up_to: [fn(Attention) -> bool; 4] = [
-            |it| it <= Attention::Visible,
-            |it| it <= Attention::PictureInPicture,
-            |it| it <= Attention::Audible,
-            |_| true,
-        ];
-        let mut below_ms = 0;
-        up_to.map(|attention| {
-            let length_ms = self.axes(sessions, Grade::B, attention).media.length_ms();
-            length_ms - std::mem::replace(&mut below_ms, length_ms)
+        let mut better_ms = 0;
+        Attention::ALL.map(|class| {
+            if !attests(sessions, class) {
+                return 0;
+            }
+            let up_to = |it| it <= class;
+            let length_ms = self.axes(sessions, Grade::B, up_to).media.length_ms();
+            length_ms - std::mem::replace(&mut better_ms, length_ms)
         })
     }
+}
+
+fn attests(sessions: &[&SessionState], class: Attention) -> bool {
+    sessions.iter().flat_map(|it| it.attested()).any(|it| it.attention == class)
 }

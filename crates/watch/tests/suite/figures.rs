@@ -106,7 +106,7 @@ fn a_verdict_can_be_taken_back_and_nothing_is_deleted() {
     show.watch(session, 0, 60_000);
     let other_tab = show.session(2, Some(1));
     show.watch(other_tab, 50_000, 70_000);
-    let mut judge = |show: &mut Show, revision, invalid| {
+    let judge = |show: &mut Show, revision, invalid| {
         let verdict = Verdict { revision, invalid, reason: 1 };
         show.tell(Fact::Judged { session, verdict });
         let it = show.figures();

@@ -200,7 +200,7 @@ fn i07_any_partition_over_nodes_merges_to_the_same(
             parts[chance.between(0, nodes as i64) as usize].push(told);
         }
     }
-    let mut ledgers: Vec<Ledger> = parts.iter().map(|part| fold(part)).collect();
+    let mut ledgers: Vec<Ledger> = parts.iter().map(fold).collect();
     // Any tree: two of them become one, in either order, now and then twice.
     while ledgers.len() > 1 {
         chance.shuffle(&mut ledgers);
