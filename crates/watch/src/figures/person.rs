@@ -119,7 +119,9 @@ impl Rule<'_> {
         grade: Grade,
         attention: impl Fn(Attention) -> bool,
     ) -> Axes {
-        let mut axes = Axes::default();
+        // Collected first and united at once: a viewer with very many sessions costs a sort, not a
+        // square.
+        let (mut media, mut wall) = (Vec::new(), Vec::new());
         for session in sessions {
             let Some(record) = session.record() else { continue };
             for attested in session.attested().iter().filter(|it| attention(it.attention)) {
@@ -130,29 +132,33 @@ impl Rule<'_> {
                     (Source::Player, Basis::Cached) if grade == Grade::A => continue,
                     (Source::Player, Basis::Cached) => Some(session.offered()),
                 };
-                let media = delivered.map(|delivered| attested.media.intersection(delivered));
-                axes.media = axes.media.union(media.as_ref().unwrap_or(&attested.media));
-                axes.wall = axes.wall.union(&attested.wall);
+                match delivered {
+                    Some(delivered) => {
+                        media.extend_from_slice(attested.media.intersection(delivered).ranges());
+                    }
+                    None => media.extend_from_slice(attested.media.ranges()),
+                }
+                wall.extend_from_slice(attested.wall.ranges());
             }
         }
-        axes.media = axes.media.intersection(self.published);
-        axes.wall = axes.wall.within(self.window);
-        axes
+        let [media, wall] = [media, wall].map(|ranges| ranges.into_iter().collect::<IntervalSet>());
+        Axes { media: media.intersection(self.published), wall: wall.within(self.window) }
     }
 
     /// Published media that reached these sessions. From a cache nobody sees what was fetched, so there
     /// what was offered counts as delivered as far as somebody attested it.
     fn delivered(&self, sessions: &[&SessionState]) -> IntervalSet {
-        let mut all = IntervalSet::new();
+        let mut all = Vec::new();
         for session in sessions {
-            all = all.union(session.delivered());
+            all.extend_from_slice(session.delivered().ranges());
             if session.record().is_some_and(|record| record.basis == Basis::Cached) {
                 for attested in session.attested() {
-                    all = all.union(&attested.media.intersection(session.offered()));
+                    let taken = attested.media.intersection(session.offered());
+                    all.extend_from_slice(taken.ranges());
                 }
             }
         }
-        all.intersection(self.published)
+        all.into_iter().collect::<IntervalSet>().intersection(self.published)
     }
 
     /// Each class gets what it adds to the better ones.
