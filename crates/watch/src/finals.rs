@@ -65,6 +65,9 @@ pub enum FinalError {
     /// A first record has no reason; a correction has one of 1 to [`REASON_BYTES_MAX`] bytes.
     #[error("a correction needs a reason of at most {REASON_BYTES_MAX} bytes, a first record none")]
     ReasonInvalid,
+    /// The ledger holds final figures of [`FINALS_MAX`](crate::FINALS_MAX) shows already.
+    #[error("the ledger holds final figures of too many shows")]
+    LedgerFull,
     /// There are [`CORRECTIONS_MAX`] corrections already.
     #[error("the show has {CORRECTIONS_MAX} corrections already")]
     TooMany,

@@ -112,5 +112,6 @@ pub use interval::{INSTANT_MS_MAX, Interval};
 pub use rtcp::{Acknowledgements, FRAMES_MAX, HOLE_MS_MIN};
 pub use set::{IntervalSet, RANGES_MAX};
 pub use state::{
-    Applied, AttestedSets, Ledger, SESSIONS_MAX, SHOWS_MAX, SessionState, ShowState, Statement,
+    Applied, AttestedSets, FINALS_MAX, Ledger, SESSIONS_MAX, SHOWS_MAX, SessionState, ShowState,
+    Statement,
 };

@@ -50,7 +50,8 @@ impl Positions {
         }
         let before = if last.0 == epoch { last.1 } else { 0 };
         *last = (epoch, sequence);
-        Step::Forward { missing: sequence - before - 1 }
+        // A number below 1 is no writer of ours; it must not stop a replay.
+        Step::Forward { missing: (sequence - before).saturating_sub(1) }
     }
 
     /// Takes in what a snapshot has taken in.
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(step(1, 6, 1), Step::Forward { missing: 0 }, "a restart");
         assert_eq!(step(1, 5, 7), Step::Repeated, "from before the restart");
         assert_eq!(step(1, 8, 3), Step::Forward { missing: 2 });
+        assert_eq!(step(1, 9, 0), Step::Forward { missing: 0 }, "numbered from 0");
     }
 
     #[test]

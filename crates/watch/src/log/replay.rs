@@ -123,7 +123,10 @@ impl Replay {
             return;
         }
         match self.positions.step(record.position) {
-            Step::Forward { missing } => self.report.missing_records += missing,
+            Step::Forward { missing } => {
+                let sum = &mut self.report.missing_records;
+                *sum = sum.saturating_add(missing);
+            }
             Step::Repeated => self.report.repeated_records += 1,
             Step::Untracked => {}
         }

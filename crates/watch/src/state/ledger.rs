@@ -10,6 +10,10 @@ use crate::{Evidence, Figures, ShowId};
 /// large program. [`Ledger::forget`] makes room.
 pub const SHOWS_MAX: usize = 100_000;
 
+/// Shows whose final figures are in memory: a few hundred megabytes at most. The store keeps them all;
+/// a ledger for new shows begins empty.
+pub const FINALS_MAX: usize = 1_000_000;
+
 /// What one node, or all together, knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -42,6 +46,10 @@ impl Ledger {
             }
         }
         for (&id, theirs) in &other.finals {
+            if self.finals.len() >= FINALS_MAX && !self.finals.contains_key(&id) {
+                applied = Applied::Refused;
+                continue;
+            }
             self.finals.entry(id).or_default().merge(theirs);
         }
         applied
@@ -85,7 +93,14 @@ impl Ledger {
     /// # Errors
     /// What is there already is never changed: see [`FinalError`].
     pub fn record_final(&mut self, id: ShowId, record: FinalRecord) -> Result<(), FinalError> {
-        self.finals.entry(id).or_default().add(record)
+        if self.finals.len() >= FINALS_MAX && !self.finals.contains_key(&id) {
+            return Err(FinalError::LedgerFull);
+        }
+        // A record that is refused leaves no empty list behind.
+        let mut finals = self.finals.get(&id).cloned().unwrap_or_default();
+        finals.add(record)?;
+        self.finals.insert(id, finals);
+        Ok(())
     }
 
     /// Drops a show's evidence, once it is final and its log is archived; its finals stay. Gives

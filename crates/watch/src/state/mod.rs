@@ -8,7 +8,7 @@ mod ledger;
 mod session;
 mod show;
 
-pub use ledger::{Ledger, SHOWS_MAX, Statement};
+pub use ledger::{FINALS_MAX, Ledger, SHOWS_MAX, Statement};
 pub use session::{AttestedSets, SessionState};
 pub use show::{SESSIONS_MAX, ShowState};
 
@@ -24,6 +24,7 @@ pub enum Applied {
         /// The length of the interval that went.
         dropped_ms: u64,
     },
-    /// The show had [`SESSIONS_MAX`] sessions, or the ledger [`SHOWS_MAX`] shows.
+    /// The show had [`SESSIONS_MAX`] sessions, or the ledger [`SHOWS_MAX`] shows or [`FINALS_MAX`]
+    /// final ones.
     Refused,
 }

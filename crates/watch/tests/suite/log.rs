@@ -1,10 +1,10 @@
 //! The log as an operator meets it: gaps, repeats, torn tails, faulty disks, broken snapshots.
 
-use tally_watch::NodeId;
 use tally_watch::log::{Replay, ReplayReport, compact};
+use tally_watch::{Applied, FinalError, FinalRecord, Ledger, NodeId};
 
 use crate::invariants::write;
-use crate::scenario::{GO_LIVE, Scenario};
+use crate::scenario::{GO_LIVE, SHOW, Scenario};
 use crate::subject::{Told, Variant, facts, fold};
 
 fn some_facts() -> Vec<Told> {
@@ -79,4 +79,22 @@ fn a_snapshot_and_what_came_after_is_the_whole() {
     let replay = read(&[&snapshot, &write(late, 2)]);
     assert_eq!(*replay.ledger(), fold(&facts));
     assert_eq!(replay.report().missing_records, 0);
+}
+
+#[test]
+fn merging_keeps_the_longer_list_of_finals() {
+    let first = FinalRecord::first(tally_watch::Figures::default(), 1);
+    let correction = FinalRecord::correction(&first, first.figures, 2, "found more").unwrap();
+    let [mut behind, mut ahead] = [Ledger::default(), Ledger::default()];
+    let orphan = behind.record_final(SHOW, correction.clone());
+    assert_eq!(orphan, Err(FinalError::OutOfOrder));
+    assert_eq!(behind, Ledger::default(), "a refused record leaves nothing");
+    for ledger in [&mut behind, &mut ahead] {
+        ledger.record_final(SHOW, first.clone()).unwrap();
+    }
+    ahead.record_final(SHOW, correction).unwrap();
+    let [before, longer] = [behind.clone(), ahead.clone()];
+    assert_eq!(behind.merge(&ahead), Applied::Whole);
+    assert_eq!(ahead.merge(&before), Applied::Whole);
+    assert_eq!([&behind, &ahead], [&longer, &longer]);
 }
