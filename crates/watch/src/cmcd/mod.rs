@@ -1,7 +1,7 @@
 //! Common Media Client Data, version 1 (CTA-5004) and 2 (CTA-5004-A and -B), as evidence of the lowest
 //! kind: what stock players say about themselves.
 //!
-//! Text comes in, [`CmcdRecord`]s go out ([`parse`], [`parse_query`], [`parse_headers`],
+//! Text comes in, [`CmcdRecord`]s go out ([`parse()`], [`parse_query`], [`parse_headers`],
 //! [`parse_events`]); successive records of one session become heartbeats ([`Observer`]), which are
 //! admitted under the same rule as our own players' and never count for more than assurance C.
 
