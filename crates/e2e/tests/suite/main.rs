@@ -1,6 +1,7 @@
 //! The end-to-end suite, one binary so that it links once: see the crate's documentation.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod ageing;
 mod delivery;
 mod faults;
 mod operations;
