@@ -1,4 +1,4 @@
-//! The only reader of the machine's wall clock and randomness for names.
+//! The only reader of the machine's wall clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

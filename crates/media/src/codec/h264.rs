@@ -4,7 +4,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::bits::BitReader;
-use super::{Codec, CodecError, VideoRecord, dimension};
+use super::{Codec, CodecError, VideoRecord, cropped, dimension};
 use crate::Color;
 use crate::nal::LengthSize;
 
@@ -244,17 +244,8 @@ fn read_size(reader: &mut BitReader<'_>, format: &Format) -> Result<(u16, u16), 
     }
     reader.flag()?; // direct_8x8_inference_flag
     let fields = if frames_only { 1 } else { 2 };
-    let (mut width, mut height) = (width_mbs * 16, height_units * 16 * fields);
-    if reader.flag()? {
-        let chroma = if format.separate_planes { 0 } else { format.chroma };
-        let unit_x = if matches!(chroma, 1 | 2) { 2 } else { 1 };
-        let unit_y = if chroma == 1 { 2 } else { 1 } * fields;
-        let left = u64::from(reader.unsigned()?);
-        let right = u64::from(reader.unsigned()?);
-        let top = u64::from(reader.unsigned()?);
-        let bottom = u64::from(reader.unsigned()?);
-        width = width.saturating_sub((left + right) * unit_x);
-        height = height.saturating_sub((top + bottom) * unit_y);
-    }
+    let chroma = if format.separate_planes { 0 } else { format.chroma };
+    let size = (width_mbs * 16, height_units * 16 * fields);
+    let (width, height) = cropped(reader, size, chroma, fields)?;
     Ok((dimension(SPS, "width", width)?, dimension(SPS, "height", height)?))
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::bits::BitReader;
-use super::{Codec, CodecError, VideoRecord, dimension};
+use super::{Codec, CodecError, VideoRecord, cropped, dimension};
 use crate::Color;
 use crate::nal::LengthSize;
 
@@ -224,18 +224,8 @@ fn read_size(reader: &mut BitReader<'_>) -> Result<(u8, u16, u16), CodecError> {
     let format = reader.unsigned_max("chroma_format_idc", 3)? as u8;
     // Separate planes are each coded like monochrome.
     let chroma = if format == 3 && reader.flag()? { 0 } else { format };
-    let mut width = u64::from(reader.unsigned()?);
-    let mut height = u64::from(reader.unsigned()?);
-    if reader.flag()? {
-        let unit_x = if matches!(chroma, 1 | 2) { 2 } else { 1 };
-        let unit_y = if chroma == 1 { 2 } else { 1 };
-        let left = u64::from(reader.unsigned()?);
-        let right = u64::from(reader.unsigned()?);
-        let top = u64::from(reader.unsigned()?);
-        let bottom = u64::from(reader.unsigned()?);
-        width = width.saturating_sub((left + right) * unit_x);
-        height = height.saturating_sub((top + bottom) * unit_y);
-    }
+    let size = (u64::from(reader.unsigned()?), u64::from(reader.unsigned()?));
+    let (width, height) = cropped(reader, size, chroma, 1)?;
     Ok((format, dimension(SPS, "width", width)?, dimension(SPS, "height", height)?))
 }
 

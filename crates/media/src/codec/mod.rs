@@ -132,6 +132,29 @@ fn dimension(record: &'static str, field: &'static str, value: u64) -> Result<u1
     }
 }
 
+/// Width and height, in pixels, of what is shown of a coded picture of this `size`: reads the cropping
+/// rectangle (H.264 7.3.2.1.1, H.265 7.3.2.2: `conformance_window`), whose offsets are in units of
+/// the chroma grid; `field_units` is 2 where H.264 counts rows of one field.
+fn cropped(
+    reader: &mut BitReader<'_>,
+    size: (u64, u64),
+    chroma: u8,
+    field_units: u64,
+) -> Result<(u64, u64), CodecError> {
+    let (width, height) = size;
+    if !reader.flag()? {
+        return Ok(size);
+    }
+    let unit_x = if matches!(chroma, 1 | 2) { 2 } else { 1 };
+    let unit_y = if chroma == 1 { 2 } else { 1 } * field_units;
+    let left = u64::from(reader.unsigned()?);
+    let right = u64::from(reader.unsigned()?);
+    let top = u64::from(reader.unsigned()?);
+    let bottom = u64::from(reader.unsigned()?);
+    let shown_width = width.saturating_sub((left + right) * unit_x);
+    Ok((shown_width, height.saturating_sub((top + bottom) * unit_y)))
+}
+
 /// `aspect_ratio_idc` that is followed by an explicit width and height (H.264 table E-1, H.265 table
 /// E.1).
 const EXTENDED_SAR: u8 = 255;
