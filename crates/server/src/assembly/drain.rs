@@ -66,11 +66,16 @@ pub(super) async fn drain(
     Ended::Cut(open)
 }
 
+/// No open connection is no sign of quiet: a player may use a new one for each request. Only where
+/// nobody was ever answered is there nobody to wait for.
 async fn wait_for_quiet(until: Instant, metrics: &HttpMetrics) {
     let answered = || metrics.responses.iter().map(|class| class.get()).sum::<u64>();
     let mut before = answered();
+    if before == 0 && metrics.connections.get() == 0 {
+        return;
+    }
     let mut quiet_since = Instant::now();
-    while Instant::now() < until && metrics.connections.get() > 0 {
+    while Instant::now() < until {
         sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
         let now = answered();
         if now != before || metrics.requests_in_flight.get() > 0 {

@@ -140,6 +140,8 @@ pub(super) async fn connection<S>(
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
+            // First: a request that is there is read before the connection is asked to end.
             served = &mut serving => {
                 if let Err(error) = served {
                     debug!(%error, "connection ended with an error");

@@ -137,6 +137,8 @@ impl HttpServer {
     ) {
         let activity = Activity::new();
         let speaks = tokio::select! {
+            biased;
+            // First: what was asked before the server closes is answered.
             heard = Speaks::heard(&stream) => heard,
             () = tokio::time::sleep(self.deadlines.head) => {
                 self.count_cut(Verdict::SlowHead);

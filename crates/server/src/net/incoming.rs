@@ -10,6 +10,7 @@ use std::time::Duration;
 use prometheus::IntCounter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, warn};
@@ -38,7 +39,8 @@ impl Incoming {
         }
     }
 
-    /// Accepts until `stop`, then gives the port up and waits for the connections that are open.
+    /// Accepts until `stop`, then takes those that connected before, gives the port up and waits for
+    /// the connections that are open.
     /// `admit` gives the task that serves a connection, or nothing to close it. `failures` counts
     /// accepts that failed here. Dropping the future cuts all connections.
     pub async fn serve<C>(
@@ -63,10 +65,23 @@ impl Incoming {
                 Some(ended) = connections.join_next() => log_panic(ended),
             }
         }
+        // Whoever connected in time is answered: closing the listener would reset them.
+        while let Some((stream, peer)) = self.queued().await {
+            admit(stream, peer).map(|served| connections.spawn(served));
+        }
         // From here on nobody can connect: the port is free for a successor.
         drop(self);
         while let Some(ended) = connections.join_next().await {
             log_panic(ended);
+        }
+    }
+
+    /// A connection the kernel holds for us, without waiting for one.
+    async fn queued(&self) -> Option<(TcpStream, SocketAddr)> {
+        tokio::select! {
+            biased;
+            accepted = unconstrained(self.listener().accept()) => accepted.ok(),
+            () = std::future::ready(()) => None,
         }
     }
 
