@@ -1,0 +1,1 @@
+//! RTP headers, extensions and sequence numbers.

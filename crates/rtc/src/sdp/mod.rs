@@ -1,0 +1,1 @@
+//! Offers read, answers made.

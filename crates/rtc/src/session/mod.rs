@@ -1,0 +1,1 @@
+//! A whole WHIP or WHEP session.

@@ -1,0 +1,5 @@
+//! Sealing and opening of RTP and RTCP.
+
+mod keys;
+
+pub use keys::{DirectionKey, Profile, SrtpKeys};

@@ -1,0 +1,1 @@
+//! One peer's ICE, DTLS and data channel.
