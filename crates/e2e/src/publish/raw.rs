@@ -40,6 +40,25 @@ impl RawEncoder {
     /// # Errors
     /// When the server refuses on the way.
     pub fn reach(address: SocketAddr, state: State, name: &str) -> anyhow::Result<Self> {
+        Self::connect(address, state, name, &[])
+    }
+
+    /// A publisher that told in `connect` that it understands a Reconnect Request (`capsEx` 1).
+    ///
+    /// # Errors
+    /// When the server refuses on the way.
+    pub fn able_to_reconnect(address: SocketAddr, name: &str) -> anyhow::Result<Self> {
+        let caps_ex = [&text("capsEx")[1..], &number(1.0)].concat();
+        Self::connect(address, State::Publishing, name, &caps_ex)
+    }
+
+    /// `properties` are further ones of the `connect` command, as AMF0.
+    fn connect(
+        address: SocketAddr,
+        state: State,
+        name: &str,
+        properties: &[u8],
+    ) -> anyhow::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         let mut this = Self { stream };
@@ -54,7 +73,7 @@ impl RawEncoder {
             }
         }
         if state >= State::InApplication {
-            this.send(&connect_command())?;
+            this.send(&connect_command(properties))?;
             this.read_until("_result")?;
         }
         if state >= State::Publishing {
@@ -94,20 +113,22 @@ impl RawEncoder {
     pub fn finish(self) -> anyhow::Result<()> {
         // A connection already reset cannot be shut down, and need not be.
         let _ = self.stream.shutdown(Shutdown::Write);
-        self.wait_for_hangup()
+        self.wait_for_hangup().map(drop)
     }
 
-    /// Waits, sending nothing, until the server hangs up.
+    /// Waits, sending nothing, until the server hangs up; gives what it said until then.
     ///
     /// # Errors
     /// When it does not within half a minute.
-    pub fn wait_for_hangup(mut self) -> anyhow::Result<()> {
-        let mut buffer = [0; 4096];
+    pub fn wait_for_hangup(mut self) -> anyhow::Result<Vec<u8>> {
+        let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
+                Ok(0) => return Ok(read),
+                Ok(count) => read.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                    return Ok(read);
+                }
                 Err(error) => return Err(error).context("the server does not hang up"),
             }
         }
@@ -128,7 +149,7 @@ pub fn message(chunk_stream: u8, kind: u8, message_stream: u32, payload: &[u8]) 
     bytes
 }
 
-fn connect_command() -> Vec<u8> {
+fn connect_command(properties: &[u8]) -> Vec<u8> {
     let mut command = [text("connect"), number(1.0), vec![3]].concat();
     for (name, value) in
         [("app", "live"), ("type", "nonprivate"), ("tcUrl", "rtmp://localhost/live")]
@@ -136,6 +157,7 @@ fn connect_command() -> Vec<u8> {
         command.extend(&text(name)[1..]);
         command.extend(text(value));
     }
+    command.extend(properties);
     command.extend([0, 0, 9]);
     message(3, 20, 0, &command)
 }

@@ -41,6 +41,59 @@ fn sigterm_ends_shows_properly_and_then_the_process() {
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
+/// SIGTERM while encoders publish: the one that said it can is asked to reconnect, the other is not.
+#[test]
+fn a_drain_asks_able_encoders_to_reconnect() {
+    let mut server = need!(shows::server());
+    let mut able = RawEncoder::able_to_reconnect(server.rtmp, "alice").unwrap();
+    let other = RawEncoder::reach(server.rtmp, State::Publishing, "bob").unwrap();
+    server.process.signal(Signal::TERM);
+    able.read_until("NetConnection.Connect.ReconnectRequest").unwrap();
+    drop(able);
+    let said = other.wait_for_hangup().unwrap();
+    assert!(!String::from_utf8_lossy(&said).contains("ReconnectRequest"), "it cannot do that");
+    let status = server.process.ended(Duration::from_secs(12)).unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+/// SIGHUP: a new certificate is served from then on, a broken one is not taken.
+#[test]
+fn sighup_reads_certificates_again() {
+    let binary = need!(tools::tally());
+    let curl = need!(tools::program("curl"));
+    let (old, used, new) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let [(old_cert, old_key), (cert, key), (new_cert, new_key)] =
+        [&old, &used, &new].map(|folder| shows::certificate(folder.path()));
+    let install = |from_cert: &str, from_key: &str| {
+        std::fs::copy(from_cert, &cert).unwrap();
+        std::fs::copy(from_key, &key).unwrap();
+    };
+    install(&old_cert, &old_key);
+    let settings = Settings::default().with("http.tls.cert", &cert).with("http.tls.key", &key);
+    let server = Server::start(&binary, &settings);
+    let trusts = |authority: &str| {
+        let url = format!("https://localhost:{}/", server.https.port());
+        let mut request = Command::new(&curl);
+        request.args(["--silent", "--output", "/dev/null", "--cacert", authority, &url]);
+        request.status().unwrap().success()
+    };
+    let reloads = |result: &str| {
+        server.process.signal(Signal::HUP);
+        let name = format!("tally_tls_reloads_total{{result=\"{result}\"}}");
+        wait::until("the reload", Duration::from_secs(10), || {
+            (server.metrics().value(&name) >= 1.0).then_some(())
+        });
+    };
+    assert!(trusts(&old_cert) && !trusts(&new_cert));
+    install(&new_cert, &new_key);
+    reloads("ok");
+    assert!(trusts(&new_cert) && !trusts(&old_cert));
+    std::fs::write(&cert, "this is no certificate").unwrap();
+    reloads("failed");
+    assert!(trusts(&new_cert), "a broken file must not take the working certificate away");
+}
+
 /// P18, P16: the encoder drops and comes back: same show, same playlists, the viewer stays.
 #[test]
 fn an_encoder_that_comes_back_finds_its_show_and_its_viewers() {

@@ -104,7 +104,7 @@ fn multitrack_pictures_become_qualities_in_step() {
 fn rtmps_is_rtmp_under_tls() {
     let binary = need!(tools::tally());
     let folder = tempfile::tempdir().unwrap();
-    let (cert, key) = certificate(folder.path());
+    let (cert, key) = shows::certificate(folder.path());
     let settings = Settings::default().with("rtmp.tls.cert", &cert).with("rtmp.tls.key", &key);
     let server = Server::start(&binary, &settings);
     let url = format!("rtmps://{}/live/alice", server.rtmps);
@@ -118,7 +118,7 @@ fn https_serves_playlists_over_http_2() {
     let binary = need!(tools::tally());
     let curl = need!(tools::program("curl"));
     let folder = tempfile::tempdir().unwrap();
-    let (cert, key) = certificate(folder.path());
+    let (cert, key) = shows::certificate(folder.path());
     let settings = Settings::default().with("http.tls.cert", &cert).with("http.tls.key", &key);
     let server = Server::start(&binary, &settings);
     let _publisher = need!(Show::default().publish(&server.publish_url("alice")));
@@ -133,17 +133,4 @@ fn https_serves_playlists_over_http_2() {
         assert!(printed.starts_with("#EXTM3U"), "{protocol}: {printed} {:?}", output.stderr);
         assert!(printed.ends_with(&format!("version {version}")), "{protocol}: {printed}");
     }
-}
-
-/// A certificate for localhost that signs itself, as PEM files.
-fn certificate(folder: &std::path::Path) -> (String, String) {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let (cert, key) = (path("cert.pem"), path("key.pem"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-    openssl.args(["-nodes", "-days", "2", "-subj", "/CN=localhost"]);
-    openssl.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-    let output = openssl.args(["-keyout", &key, "-out", &cert]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    (cert, key)
 }

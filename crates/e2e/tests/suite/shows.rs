@@ -1,5 +1,7 @@
 //! What most stories begin with: a server, and an encoder that publishes to it.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use tally_e2e::publish::Publisher;
@@ -35,4 +37,17 @@ pub(crate) fn media_playlists(server: &Server, handle: &str) -> Vec<String> {
     let playlist = tally_e2e::playlist::Multivariant::parse(&text).unwrap();
     let uris = playlist.media_uris();
     uris.iter().map(|uri| tally_e2e::record::resolve(&target, uri)).collect()
+}
+
+/// A certificate for localhost that signs itself, as PEM files.
+pub(crate) fn certificate(folder: &Path) -> (String, String) {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    openssl.args(["-nodes", "-days", "2", "-subj", "/CN=localhost"]);
+    openssl.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    let output = openssl.args(["-keyout", &key, "-out", &cert]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (cert, key)
 }

@@ -89,6 +89,21 @@ async fn a_server_is_ready_until_it_drains() {
     server.task.await.unwrap().unwrap();
 }
 
+/// Players may open a connection for each request: at the moment of the stop none is open.
+#[tokio::test]
+async fn a_drain_answers_players_between_two_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(config(folder.path(), ""));
+    assert_eq!(fetch(server.http, "/no/such/page").await.0, "HTTP/1.1 404 Not Found");
+    server.trigger.drain();
+    let told = fetch(server.admin, "/readyz").await.0;
+    assert_eq!(told, "HTTP/1.1 503 Service Unavailable");
+    for _ in 0..20 {
+        assert_eq!(fetch(server.http, "/no/such/page").await.0, "HTTP/1.1 404 Not Found");
+    }
+    server.task.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_busy_port_ends_the_start_with_one_line() {
     let folder = tempfile::tempdir().unwrap();
