@@ -1,0 +1,280 @@
+//! Sender reports, and what a viewer's receiver reports say: round trip, loss and delivery.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::feedback::ReportBlock;
+use super::unwrap_near;
+
+/// Sent frames that wait for a report: ten seconds of 60 pictures a second and 50 audio packets fit.
+/// Reports come at least every five; beyond that the oldest are forgotten, and their media with them.
+pub const FRAMES_MAX: usize = 1_100;
+
+/// Lost time becomes a hole once it has grown to this, and is held back until then: a hole per report
+/// would break a viewer's set of intervals into thousands.
+pub const HOLE_MS_MIN: i64 = 5_000;
+
+/// Sender reports remembered for the round trip: receivers answer the last, or the one before.
+const SENDER_REPORTS_KEPT: usize = 4;
+
+/// Bytes of a sender report without report blocks.
+pub const SENDER_REPORT_BYTES: usize = 28;
+
+/// A sender report (RFC 3550, section 6.4.1): `ntp` is the wall clock in units of 2^-32 s since 1900,
+/// `timestamp` the RTP timestamp of the same instant.
+#[must_use]
+pub fn sender_report(
+    ssrc: u32,
+    ntp: u64,
+    timestamp: u32,
+    (packets, payload_bytes): (u32, u32),
+) -> [u8; SENDER_REPORT_BYTES] {
+    let mut report = [0; SENDER_REPORT_BYTES];
+    report[..4].copy_from_slice(&[0x80, 200, 0, 6]);
+    report[4..8].copy_from_slice(&ssrc.to_be_bytes());
+    report[8..16].copy_from_slice(&ntp.to_be_bytes());
+    report[16..20].copy_from_slice(&timestamp.to_be_bytes());
+    report[20..24].copy_from_slice(&packets.to_be_bytes());
+    report[24..].copy_from_slice(&payload_bytes.to_be_bytes());
+    report
+}
+
+/// The round trip, measured by sender reports and their echoes.
+#[derive(Clone, Debug, Default)]
+pub struct RoundTrip {
+    sent: VecDeque<(u32, Instant)>,
+    last: Option<Duration>,
+}
+
+impl RoundTrip {
+    /// The last one measured.
+    #[must_use]
+    pub fn last(&self) -> Option<Duration> {
+        self.last
+    }
+
+    /// Notes that a sender report with this NTP time was sent.
+    pub fn sent(&mut self, ntp: u64, now: Instant) {
+        if self.sent.len() == SENDER_REPORTS_KEPT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((middle(ntp), now));
+    }
+
+    /// Takes a report block that echoes one of ours; any other is ignored.
+    pub fn reported(&mut self, block: &ReportBlock, now: Instant) {
+        let echoed = self.sent.iter().find(|(ntp, _)| *ntp == block.last_sender_report);
+        let Some((_, at)) = echoed.filter(|_| block.last_sender_report != 0) else { return };
+        let delay = Duration::from_nanos((u64::from(block.delay_since) * 1_000_000_000) >> 16);
+        if let Some(round_trip) = now.saturating_duration_since(*at).checked_sub(delay) {
+            self.last = Some(round_trip);
+        }
+    }
+}
+
+fn middle(ntp: u64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the middle 32 bits, as the RFC says")]
+    {
+        (ntp >> 16) as u32
+    }
+}
+
+/// Which media of one stream a viewer acknowledged.
+///
+/// A report names the highest sequence number received and how many packets were lost in all, not
+/// which. Every lost packet is taken to have spoiled a frame of its own, the longest of those reported
+/// on: what is given out can fall short, never exceed.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Sent and not yet reported on: last sequence number, start and end in milliseconds.
+    frames: VecDeque<(u64, i64, i64)>,
+    /// First sequence number not yet acknowledged.
+    next: u64,
+    lost_packets: i32,
+    /// Acknowledged, joined where they touch, and not given out.
+    held: VecDeque<(i64, i64)>,
+    lost_ms: i64,
+    closed: bool,
+}
+
+impl Delivery {
+    /// A stream whose first packet will be `first_sequence`.
+    #[must_use]
+    pub fn new(first_sequence: u64) -> Self {
+        Self {
+            frames: VecDeque::new(),
+            next: first_sequence,
+            lost_packets: 0,
+            held: VecDeque::new(),
+            lost_ms: 0,
+            closed: false,
+        }
+    }
+
+    /// Notes that a frame's last packet was sent, and which stretch of the show it is.
+    pub fn sent(&mut self, last_sequence: u64, start_ms: i64, end_ms: i64) {
+        if self.closed {
+            return;
+        }
+        if self.frames.len() == FRAMES_MAX {
+            self.frames.pop_front();
+        }
+        self.frames.push_back((last_sequence, start_ms, end_ms));
+    }
+
+    /// Takes a report block; gives the intervals `[start_ms, end_ms)` that are delivered now, in the
+    /// order sent. An old or repeated report, or one of what was never sent, gives nothing.
+    pub fn reported(&mut self, block: &ReportBlock) -> Vec<(i64, i64)> {
+        #[expect(clippy::cast_possible_truncation, reason = "the low half is the sequence number")]
+        let low = block.highest_sequence as u16;
+        let newest = self.frames.back().map_or(0, |it| it.0);
+        let highest = unwrap_near(newest, low).filter(|it| (self.next..=newest).contains(it));
+        let Some(highest) = highest.filter(|_| !self.closed) else { return Vec::new() };
+        let lost = block.cumulative_lost.saturating_sub(self.lost_packets).max(0);
+        self.next = highest + 1;
+        self.lost_packets = self.lost_packets.max(block.cumulative_lost);
+        let mut longest_ms = 0;
+        while let Some((_, start_ms, end_ms)) = self.frames.pop_front_if(|it| it.0 <= highest) {
+            longest_ms = longest_ms.max(end_ms.saturating_sub(start_ms));
+            self.hold(start_ms, end_ms);
+        }
+        if lost > 0 && longest_ms == 0 {
+            longest_ms = self.frames.front().map_or(0, |it| it.2.saturating_sub(it.1));
+        }
+        self.lost_ms = self.lost_ms.saturating_add(i64::from(lost).saturating_mul(longest_ms));
+        self.give()
+    }
+
+    /// ICE consent lapsed (RFC 7675) or the session is gone: nothing after this counts.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.frames.clear();
+    }
+
+    fn hold(&mut self, start_ms: i64, end_ms: i64) {
+        if start_ms >= end_ms {
+            return;
+        }
+        match self.held.back_mut() {
+            Some(last) if last.1 == start_ms => last.1 = end_ms,
+            _ => self.held.push_back((start_ms, end_ms)),
+        }
+    }
+
+    /// All that is held but the last `lost_ms` of it.
+    fn give(&mut self) -> Vec<(i64, i64)> {
+        let whole_ms = self.held.iter().map(|(start, end)| end - start).sum::<i64>();
+        let mut budget_ms = whole_ms - self.lost_ms;
+        let mut given = Vec::new();
+        while let Some((start, end)) = self.held.pop_front() {
+            if budget_ms <= 0 {
+                self.held.push_front((start, end));
+                break;
+            }
+            let split = end.min(start + budget_ms);
+            given.push((start, split));
+            budget_ms -= split - start;
+            if split < end {
+                self.held.push_front((split, end));
+            }
+        }
+        if self.lost_ms >= HOLE_MS_MIN {
+            // What these reports did not acknowledge is owed by the next.
+            self.lost_ms = (self.lost_ms - whole_ms).max(0);
+            self.held.clear();
+        }
+        given
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::egress::testing::{Chance, anchor};
+
+    fn block(highest_sequence: u32, cumulative_lost: i32) -> ReportBlock {
+        ReportBlock {
+            ssrc: 7,
+            fraction_lost: 0,
+            cumulative_lost,
+            highest_sequence,
+            last_sender_report: 0,
+            delay_since: 0,
+        }
+    }
+
+    /// Frames of 40 ms in ten packets each.
+    fn sent(frames: u64) -> Delivery {
+        let mut delivery = Delivery::new(0);
+        for number in 0..frames {
+            let start_ms = i64::try_from(number).unwrap() * 40;
+            delivery.sent(number * 10 + 9, start_ms, start_ms + 40);
+        }
+        delivery
+    }
+
+    #[test]
+    fn a_frame_counts_once_its_last_packet_is_acknowledged() {
+        let mut delivery = sent(50);
+        assert_eq!(delivery.reported(&block(98, 0)), [(0, 360)]);
+        assert_eq!(delivery.reported(&block(99, 0)), [(360, 400)]);
+        assert_eq!(delivery.reported(&block(99, 0)), [], "repeated");
+        assert_eq!(delivery.reported(&block(40, 0)), [], "old");
+        assert_eq!(delivery.reported(&block(500, 0)), [], "never sent");
+        assert_eq!(delivery.reported(&block(499, 0)), [(400, 2_000)]);
+        delivery.sent(509, 2_000, 2_040);
+        delivery.close();
+        assert_eq!(delivery.reported(&block(509, 0)), [], "consent has lapsed");
+    }
+
+    #[test]
+    fn loss_is_held_back_and_becomes_one_hole() {
+        let mut delivery = sent(1_000);
+        assert_eq!(delivery.reported(&block(4_999, 25)), [(0, 19_000)]);
+        assert_eq!(delivery.reported(&block(5_999, 25)), [(19_000, 23_000)]);
+        assert_eq!(delivery.reported(&block(6_999, 125)), [], "a hole of 5 s");
+        assert_eq!(delivery.reported(&block(7_999, 125)), [(28_000, 32_000)]);
+    }
+
+    #[test]
+    fn the_round_trip_is_the_echo_less_the_wait() {
+        let (mut round_trip, start) = (RoundTrip::default(), anchor());
+        round_trip.sent(0x1234_5678_9abc_def0, start);
+        let echo =
+            ReportBlock { last_sender_report: 0x5678_9abc, delay_since: 1 << 15, ..block(0, 0) };
+        round_trip.reported(&ReportBlock { last_sender_report: 5, ..echo }, start);
+        assert_eq!(round_trip.last(), None);
+        round_trip.reported(&echo, start + Duration::from_millis(540));
+        assert_eq!(round_trip.last(), Some(Duration::from_millis(40)));
+    }
+
+    proptest! {
+        /// Whatever is lost and whenever reports come: what is given out was sent, once, and no more
+        /// of it than arrived whole.
+        #[test]
+        fn delivery_never_exceeds_what_arrived(seed in any::<u64>(), loss in 0_u64..60) {
+            let (mut chance, mut delivery) = (Chance(seed), Delivery::new(65_000));
+            let (mut sequence, mut lost, mut received_ms) = (65_000_u64, 0, 0);
+            let (mut given, mut last_end) = (Vec::new(), 0);
+            for _ in 0..300 {
+                let start_ms = last_end + if chance.percent(5) { 500 } else { 0 };
+                last_end = start_ms + 20 + i64::from(chance.percent(50)) * 20;
+                let missing = (0..3).filter(|_| chance.percent(loss)).count();
+                sequence += 3;
+                lost += i32::try_from(missing).unwrap();
+                delivery.sent(sequence - 1, start_ms, last_end);
+                received_ms += if missing == 0 { last_end - start_ms } else { 0 };
+                if chance.percent(10) {
+                    let highest = u32::try_from(sequence - 1).unwrap();
+                    given.extend(delivery.reported(&block(highest, lost)));
+                    let given_ms = given.iter().map(|(start, end)| end - start).sum::<i64>();
+                    prop_assert!(given_ms <= received_ms);
+                }
+            }
+            prop_assert!(given.iter().all(|(start, end)| start < end && *end <= last_end));
+            prop_assert!(given.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        }
+    }
+}
