@@ -1,5 +1,6 @@
 //! What one viewer gets.
 
+pub mod congestion;
 pub mod feedback;
 pub mod history;
 pub mod layers;
