@@ -74,6 +74,9 @@ fn adts_headers_give_the_same_config() {
 fn opus_heads_become_dops() {
     let stereo = opus::from_opus_head(&hex("4f707573486561640102380180bb0000000000")).unwrap();
     check(&stereo, "opus", 48_000, 2, None);
+    // What WebRTC senders leave out is the same, without anything to skip at the start.
+    let untold = opus::from_opus_head(&hex("4f707573486561640102000080bb0000000000")).unwrap();
+    assert_eq!(opus::stereo(), untold);
     assert_eq!(stereo.audio().unwrap().record, hex("000201380000bb80000000"));
     let head = "4f707573486561640106380180bb00000000010402000401020305";
     let surround = opus::from_opus_head(&hex(head)).unwrap();

@@ -97,15 +97,21 @@ fn put_sets(
     Ok(())
 }
 
-/// The parameter sets inside an `avcC` record.
-pub(crate) struct ParameterSets<'a> {
-    pub(crate) sps: Vec<&'a [u8]>,
-    pub(crate) pps: Vec<&'a [u8]>,
+/// The parameter sets inside an `avcC` record, without their lengths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterSets<'a> {
+    /// Sequence parameter sets, in the record's order.
+    pub sps: Vec<&'a [u8]>,
+    /// Picture parameter sets, in the record's order.
+    pub pps: Vec<&'a [u8]>,
 }
 
 impl<'a> ParameterSets<'a> {
     /// Reads the sets; their number is bounded by the record's 5- and 8-bit counts.
-    pub(crate) fn parse(record: &'a [u8]) -> Result<Self, CodecError> {
+    ///
+    /// # Errors
+    /// When the record is cut or of another version.
+    pub fn parse(record: &'a [u8]) -> Result<Self, CodecError> {
         let &[version, _, _, _, length_size, sps_count, ref rest @ ..] = record else {
             return Err(CodecError::Truncated { record: RECORD });
         };

@@ -49,13 +49,17 @@ pub fn from_hvcc(record: Bytes) -> Result<Codec, CodecError> {
     }))
 }
 
-/// The type of an H.265 NAL unit (H.265 7.3.1.2).
-pub(crate) fn nal_type(nal: &[u8]) -> Option<u8> {
+/// The type of an H.265 NAL unit (H.265 7.3.1.2); `None` for an empty one.
+#[must_use]
+pub fn nal_type(nal: &[u8]) -> Option<u8> {
     nal.first().map(|byte| byte >> 1 & 63)
 }
 
 /// Every parameter set in an `hvcC` record, in order; their number is bounded by its length.
-pub(crate) fn parameter_sets(record: &[u8]) -> Result<Vec<&[u8]>, CodecError> {
+///
+/// # Errors
+/// When the record is cut or of another version.
+pub fn parameter_sets(record: &[u8]) -> Result<Vec<&[u8]>, CodecError> {
     let truncated = CodecError::Truncated { record: RECORD };
     let (head, mut rest) =
         record.split_first_chunk::<HEAD_BYTES>().ok_or_else(|| truncated.clone())?;

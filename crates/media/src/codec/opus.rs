@@ -58,6 +58,24 @@ pub fn from_opus_head(head: &[u8]) -> Result<Codec, CodecError> {
     }))
 }
 
+/// The record of stereo Opus from a sender that tells none, as WebRTC senders do: RFC 7587 section 7
+/// names every stream stereo, and a decoder gives mono packets on both channels. Nothing is skipped at
+/// the start, because a live stream has no start.
+#[must_use]
+pub fn stereo() -> Codec {
+    let mut record = BytesMut::new();
+    record.put_slice(&[0, 2, 0, 0]); // version, channels, pre-skip
+    record.put_u32(RATE);
+    record.put_slice(&[0, 0, 0]); // gain, mapping family
+    Codec::Opus(AudioRecord {
+        record: record.freeze(),
+        sample_rate: RATE,
+        channels: 2,
+        frame_samples: None,
+        rfc6381: "opus".to_owned(),
+    })
+}
+
 /// Samples at 48 kHz in a packet (RFC 6716 3.1, 3.2). For a multistream packet the first stream's
 /// TOC counts: all streams of a packet last alike (RFC 7845 3).
 ///
