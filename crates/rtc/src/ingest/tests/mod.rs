@@ -1,0 +1,7 @@
+//! Whole receivers against publishers on seeded links, in virtual time.
+
+mod clock;
+mod hostile;
+mod link;
+mod peer;
+mod sources;
