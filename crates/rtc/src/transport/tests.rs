@@ -4,8 +4,15 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rtc_dtls::crypto as dtls;
+use rtc_dtls::crypto as library;
+use rtc_ice::attributes::use_candidate::UseCandidateAttr;
+use rtc_stun::attributes::ATTR_USERNAME;
+use rtc_stun::fingerprint::FINGERPRINT;
+use rtc_stun::integrity::MessageIntegrity;
+use rtc_stun::message::{BINDING_REQUEST, Message, TransactionId};
+use rtc_stun::textattrs::Username;
 
+use super::dtls::Dtls;
 use super::*;
 
 const BROWSER: &str = "192.0.2.7:50000";
@@ -226,7 +233,7 @@ fn loss_reordering_and_doubling_only_delay() {
 fn rsa_certificates_are_as_good() {
     let provider = crypto::provider().unwrap();
     let rsa = || {
-        let made = dtls::Certificate::generate_self_signed_with_alg(
+        let made = library::Certificate::generate_self_signed_with_alg(
             vec!["rsa".to_owned()],
             &rcgen::PKCS_RSA_SHA256,
             provider.crypto(),
@@ -402,4 +409,94 @@ fn unusable_candidates_and_credentials_are_refused() {
     let short = Credentials { ufrag: "abc".to_owned(), ..credentials("server") };
     let refused = server.restart(world.now, short, credentials("browser"));
     assert_eq!(refused, Err(TransportError::Credentials));
+}
+
+/// A nominating request of the browser, signed with this password.
+fn nomination(password: &str) -> Vec<u8> {
+    let provider = crypto::provider().unwrap();
+    let mut message = Message::new();
+    message
+        .build(&[
+            Box::new(BINDING_REQUEST),
+            Box::new(TransactionId::new()),
+            Box::new(Username::new(ATTR_USERNAME, "serverufrag:browserufrag".to_owned())),
+            Box::<UseCandidateAttr>::default(),
+            Box::new(MessageIntegrity::new_short_term_integrity_with_provider(
+                password.to_owned(),
+                provider.crypto(),
+            )),
+            Box::new(FINGERPRINT),
+        ])
+        .unwrap();
+    message.raw
+}
+
+#[test]
+fn a_nomination_without_restart_is_followed() {
+    let mut world = World::ordinary(12, CLEAN);
+    world.connect();
+    world.browser_at = address(MOVED);
+    let moved = Path { local: address(SERVER), remote: address(MOVED), protocol: Protocol::Udp };
+    let request = nomination(&credentials("server").pwd);
+    world.peers[1].handle_datagram(world.now, moved, &request);
+    assert_ne!(world.peers[1].path(), Some(moved), "before the peer has answered there");
+    world.run(2, |world| world.events[1].len() > 1);
+    assert_eq!(world.events[1].last(), Some(&TransportEvent::PathChanged(moved)));
+    world.run(60, |_| false);
+    assert_eq!(world.closed(1), None, "consent is asked for along the new path");
+}
+
+#[test]
+fn forged_requests_are_not_answered() {
+    let mut world = World::ordinary(13, CLEAN);
+    world.peers[1].handle_timeout(world.now);
+    world.collect();
+    let path = Path { local: address(SERVER), remote: address(MOVED), protocol: Protocol::Udp };
+    for password in ["", "wrong", &credentials("browser").pwd] {
+        world.peers[1].handle_datagram(world.now, path, &nomination(password));
+        assert_eq!(world.peers[1].poll_transmit(), None, "{password}");
+    }
+    world.peers[1].handle_datagram(world.now, path, &nomination(&credentials("server").pwd));
+    assert!(world.peers[1].poll_transmit().is_some());
+}
+
+#[test]
+fn addresses_of_an_authentic_peer_are_bounded() {
+    let mut world = World::ordinary(14, CLEAN);
+    let request = nomination(&credentials("server").pwd);
+    let mut answered = 0;
+    for port in 1..1_000 {
+        let remote = SocketAddr::new(address(MOVED).ip(), port);
+        let path = Path { local: address(SERVER), remote, protocol: Protocol::Udp };
+        world.peers[1].handle_datagram(world.now, path, &request);
+        answered += u32::from(world.peers[1].poll_transmit().is_some());
+    }
+    assert_eq!(answered, 48);
+    assert_same(&World::ordinary(14, CLEAN).connect());
+}
+
+#[test]
+fn fuzz_transport() {
+    let pem = Certificate::generate().unwrap().to_pem().unwrap();
+    let path = Path { local: address(SERVER), remote: address(BROWSER), protocol: Protocol::Udp };
+    let now = anchor();
+    bolero::check!().with_iterations(2_000).for_each(|bytes: &[u8]| {
+        let certificate = Certificate::from_pem(&pem).unwrap();
+        let options = options(false, certificate.clone(), &certificate);
+        let mut peer = Transport::new(options, now).unwrap();
+        peer.handle_datagram(now, path, bytes);
+        peer.add_remote_candidate(&String::from_utf8_lossy(bytes));
+        assert_eq!(peer.poll_event(), None);
+        // The same as handshake messages, past the address check.
+        let mut dtls =
+            Dtls::new(DtlsRole::Server, &certificate, certificate.fingerprint().clone()).unwrap();
+        for (sequence, piece) in bytes.chunks(200).enumerate() {
+            let length = u8::try_from(piece.len()).unwrap();
+            let sequence = u8::try_from(sequence % 256).unwrap();
+            let mut record = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, sequence, 0, length + 12];
+            record.extend([1, 0, 0, length, 0, sequence, 0, 0, 0, 0, 0, length]);
+            record.extend(piece);
+            assert!(!matches!(dtls.handle_datagram(now, &record), Ok(Some(_))));
+        }
+    });
 }
