@@ -354,9 +354,18 @@ impl Receiver {
     fn take(&mut self, now: Instant, ssrc: u32, packet: reorder::Packet, is_repair: bool) {
         let Some(stream) = self.streams.get_mut(&ssrc) else { return };
         let timestamp = packet.timestamp;
-        match stream.reorder.handle_packet(now, packet) {
+        let place = if is_repair {
+            stream.reorder.handle_repair(now, packet)
+        } else {
+            stream.reorder.handle_packet(now, packet)
+        };
+        match place {
             Place::Taken(sequence) => {
-                let arrival = stream.nack.handle_arrival(now, sequence);
+                let arrival = if stream.can_ask {
+                    stream.nack.handle_arrival(now, sequence)
+                } else {
+                    Arrival::Unasked
+                };
                 let reception = stream
                     .reception
                     .get_or_insert_with(|| Reception::new(ssrc, stream.clock_rate, sequence));
@@ -429,7 +438,7 @@ impl Receiver {
         let mut asked = false;
         for (&ssrc, stream) in &mut self.streams {
             let sequences = stream.nack.take_due(now, rtt);
-            if stream.can_ask && !sequences.is_empty() {
+            if !sequences.is_empty() {
                 self.stats.asked += sequences.len() as u64;
                 writer.nack(ssrc, &sequences);
                 asked = true;

@@ -14,6 +14,9 @@ pub const HELD_BYTES_MAX: usize = 8 << 20;
 /// Steps of the sequence number, forward or back, that are still the same run of packets
 /// (`MAX_DROPOUT` of RFC 3550 appendix A.1).
 pub const SEQUENCE_STEP_MAX: i64 = 3_000;
+/// How long the very first packets wait for ones they overtook: a stream begins with a keyframe, and
+/// without its first packet it is lost.
+pub const START_WAIT: Duration = Duration::from_millis(20);
 
 /// One packet, RTP header taken off.
 #[derive(Clone, Debug)]
@@ -50,7 +53,7 @@ pub struct Assembled {
     pub payloads: Vec<Bytes>,
     /// When its first packet arrived.
     pub arrived: Instant,
-    /// Packets right before its first one were given up. They may have been its own beginning: the
+    /// Packets right before its first one were given up, or nothing came before it. They may have been its own beginning: the
     /// payload formats tell (VP8 S, VP9 B, AV1 Z; the first slice of H.264 and H.265).
     pub after_loss: bool,
 }
@@ -110,6 +113,8 @@ pub struct Reorder {
     /// The next sequence number to hand on; none before the first packet.
     next: Option<u64>,
     highest: u64,
+    /// Until when the first packets wait; none once they went on.
+    settles: Option<Instant>,
     /// The gap at `next`, and since when it is known.
     gap: Option<(u64, Instant)>,
     stray_next: Option<u16>,
@@ -132,11 +137,12 @@ impl Reorder {
             held_bytes: 0,
             next: None,
             highest: 0,
+            settles: None,
             gap: None,
             stray_next: None,
             ticks: None,
             building: None,
-            after_loss: false,
+            after_loss: true,
             ready: VecDeque::new(),
             counts: Counts::default(),
         }
@@ -162,18 +168,35 @@ impl Reorder {
 
     /// Takes a packet in.
     pub fn handle_packet(&mut self, now: Instant, packet: Packet) -> Place {
-        let place = self.place(packet.sequence);
-        let (Place::Taken(sequence) | Place::Restarted(sequence)) = place else {
-            return place;
-        };
-        if matches!(place, Place::Restarted(_)) {
-            self.restart(sequence);
+        if self.next.is_none() {
+            self.settles = Some(now + START_WAIT);
         }
+        let place = self.place(packet.sequence);
+        match place {
+            Place::Taken(sequence) => self.hold(now, sequence, packet),
+            Place::Restarted(sequence) => {
+                self.restart(sequence);
+                self.hold(now, sequence, packet);
+            }
+            Place::Useless | Place::Stray => {}
+        }
+        place
+    }
+
+    /// Takes a retransmission in: only what is missing in the run, it never starts one.
+    pub fn handle_repair(&mut self, now: Instant, packet: Packet) -> Place {
+        let step = self.step(packet.sequence);
+        if self.next.is_none() || step.abs() > SEQUENCE_STEP_MAX {
+            return Place::Useless;
+        }
+        self.handle_packet(now, packet)
+    }
+
+    fn hold(&mut self, now: Instant, sequence: u64, packet: Packet) {
         self.highest = self.highest.max(sequence);
         self.held_bytes += packet.payload.len();
         self.held.insert(sequence, Held { packet, arrived: now });
         self.advance(now);
-        place
     }
 
     /// Gives up what was waited for long enough.
@@ -184,7 +207,7 @@ impl Reorder {
     /// When [`Reorder::handle_timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.gap.map(|(_, since)| since + self.wait_max)
+        self.settles.or_else(|| self.gap.map(|(_, since)| since + self.wait_max))
     }
 
     /// The next picture, in order.
@@ -201,7 +224,7 @@ impl Reorder {
             self.highest = first;
             return Place::Taken(first);
         };
-        let step = i64::from(sequence.wrapping_sub(low_bits(self.highest)).cast_signed());
+        let step = self.step(sequence);
         if step.abs() > SEQUENCE_STEP_MAX {
             if self.stray_next.replace(sequence.wrapping_add(1)) == Some(sequence) {
                 self.stray_next = None;
@@ -215,12 +238,19 @@ impl Reorder {
             self.counts.duplicates += 1;
             return Place::Useless;
         }
-        if full < next {
+        if full < next && self.settles.is_some() {
+            self.next = Some(full);
+        } else if full < next {
             self.counts.late += 1;
             return Place::Useless;
         }
         self.stray_next = None;
         Place::Taken(full)
+    }
+
+    /// How far `sequence` is from the highest one.
+    fn step(&self, sequence: u16) -> i64 {
+        i64::from(sequence.wrapping_sub(low_bits(self.highest)).cast_signed())
     }
 
     /// The first number above all seen whose low bits are `sequence`.
@@ -237,11 +267,17 @@ impl Reorder {
             self.take(held);
         }
         self.next = Some(first);
+        self.settles = None;
         self.gap = None;
         self.lose();
     }
 
     fn advance(&mut self, now: Instant) {
+        let is_full = self.held.len() >= HELD_PACKETS_MAX || self.held_bytes >= HELD_BYTES_MAX;
+        if self.settles.is_some_and(|settles| now < settles) && !is_full {
+            return;
+        }
+        self.settles = None;
         while let Some((&sequence, _)) = self.held.first_key_value() {
             if self.next != Some(sequence) && self.waits(now) {
                 return;

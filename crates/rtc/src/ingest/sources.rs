@@ -185,11 +185,13 @@ impl Sources {
             known.heard = now;
             return Some(source);
         }
-        let (source, sure) = self
-            .by_extensions(label)
-            .or_else(|| self.by_offer(label))
-            .map(|source| (source, true))
-            .or_else(|| Some((self.by_payload_type(label)?, false)))?;
+        let is_named = label.mid.is_some() || label.rid.or(label.repaired_rid).is_some();
+        let (source, sure) = match self.by_extensions(label).or_else(|| self.by_offer(label)) {
+            Some(source) => (source, true),
+            // A name nobody agreed on is no reason to guess.
+            None if is_named => return None,
+            None => (self.by_payload_type(label)?, false),
+        };
         let (track, repair) = (source.track(), matches!(source, Source::Repair { .. }));
         let before = self.known.iter().find(|(_, k)| k.track == track && k.repair == repair);
         if let Some((&ssrc, known)) = before {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::peer::{config, ms, start, video_section};
 use crate::ingest::Receiver;
 use crate::ingest::nack::{MISSING_MAX, Nack};
-use crate::ingest::reorder::{HELD_PACKETS_MAX, Packet, Place, Reorder};
+use crate::ingest::reorder::{HELD_PACKETS_MAX, Packet, Place, Reorder, START_WAIT};
 use crate::rtp::{Header, HeaderWriter};
 
 fn rtp(header: Header, payload: &[u8]) -> Bytes {
@@ -74,6 +74,42 @@ fn a_gap_behind_which_too_much_comes_is_given_up() {
 }
 
 #[test]
+fn the_first_packet_may_be_overtaken() {
+    let now = start();
+    let mut reorder = Reorder::new(ms(100), false);
+    for (sequence, marker) in [(1, true), (u16::MAX, false), (0, false)] {
+        let payload = Bytes::from_static(b"x");
+        reorder.handle_packet(now, Packet { sequence, timestamp: 9, marker, payload });
+        assert!(reorder.poll_picture().is_none());
+    }
+    assert_eq!(reorder.poll_timeout(), Some(now + START_WAIT));
+    reorder.handle_timeout(now + START_WAIT);
+    assert_eq!(reorder.poll_picture().unwrap().payloads.len(), 3);
+    assert_eq!((reorder.counts().lost, reorder.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_retransmission_from_nowhere_starts_nothing() {
+    let now = start();
+    let mut reorder = Reorder::new(ms(100), true);
+    let packet = |sequence| Packet {
+        sequence,
+        timestamp: 0,
+        marker: true,
+        payload: Bytes::from_static(b"x"),
+    };
+    assert_eq!(reorder.handle_repair(now, packet(1)), Place::Useless);
+    reorder.handle_packet(now, packet(1));
+    for sequence in 30_000..30_010 {
+        assert_eq!(reorder.handle_repair(now, packet(sequence)), Place::Useless);
+    }
+    // Two packets of the stream itself do.
+    assert_eq!(reorder.handle_packet(now, packet(30_000)), Place::Stray);
+    assert!(matches!(reorder.handle_packet(now, packet(30_001)), Place::Restarted(_)));
+    assert_eq!((reorder.counts().restarts, reorder.counts().pictures), (1, 2));
+}
+
+#[test]
 fn a_picture_without_marker_is_whole_when_the_next_begins() {
     let now = start();
     let mut reorder = Reorder::new(ms(100), false);
@@ -81,6 +117,7 @@ fn a_picture_without_marker_is_whole_when_the_next_begins() {
         let payload = Bytes::from_static(b"x");
         reorder.handle_packet(now, Packet { sequence, timestamp, marker: false, payload });
     }
+    reorder.handle_timeout(now + START_WAIT);
     let picture = reorder.poll_picture().unwrap();
     assert_eq!((picture.rtp_ticks, picture.payloads.len()), (1, 2));
     assert!(reorder.poll_picture().is_none());
@@ -94,6 +131,7 @@ fn a_picture_with_a_hole_is_left_out_and_the_next_says_so() {
         let payload = Bytes::from_static(b"x");
         reorder.handle_packet(now, Packet { sequence, timestamp, marker, payload });
     }
+    reorder.handle_timeout(now + START_WAIT);
     assert!(reorder.poll_picture().is_none());
     assert_eq!(reorder.poll_timeout(), Some(now + ms(100)));
     reorder.handle_timeout(now + ms(100));
@@ -115,7 +153,7 @@ fn a_flood_of_ssrcs_opens_no_more_than_the_tracks() {
         assert!(receiver.open_streams() <= 1);
     }
     // One SSRC may take over each two seconds of silence.
-    assert!(receiver.stats().reorder.pictures <= 11);
+    assert!((5..=11).contains(&receiver.stats().reorder.pictures));
     assert!(receiver.stats().unknown >= 19_989);
 }
 

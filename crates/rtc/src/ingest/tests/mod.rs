@@ -4,4 +4,5 @@ mod clock;
 mod hostile;
 mod link;
 mod peer;
+mod session;
 mod sources;

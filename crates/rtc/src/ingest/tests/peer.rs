@@ -194,7 +194,7 @@ impl Run {
             self.sent.insert(sequence, (timestamp, marker, payload.clone()));
             let header =
                 Header { marker, payload_type: PAYLOAD_TYPE, sequence, timestamp, ssrc: MEDIA };
-            // The first packet must not be lost or late: it says where the numbers start.
+            // The first picture must not be lost: nothing tells that it was.
             self.deliver(now, header, &payload, self.frames == 0);
         }
         self.frames += 1;

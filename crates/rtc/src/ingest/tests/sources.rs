@@ -3,7 +3,7 @@
 use tally_media::{Medium, TrackId};
 
 use super::peer::{ms, start, video_section};
-use crate::ingest::sources::{Label, PayloadFormat, Section, Source, Sources};
+use crate::ingest::sources::{Label, PayloadFormat, Section, Source, Sources, TRACKS_MAX};
 
 fn audio_section() -> Section {
     Section {
@@ -81,7 +81,16 @@ fn a_payload_type_of_another_section_belongs_nowhere() {
     let now = start();
     let mut sources = Sources::new(vec![audio_section(), video_section()]);
     let crossed = Label { mid: Some(b"a"), ..label(1, 96) };
-    // The MID says sound, the payload type says pictures: the payload type of one section decides.
-    assert_eq!(sources.resolve(now, crossed), video(0));
+    assert_eq!(sources.resolve(now, crossed), None);
+    let nobody = Label { mid: Some(b"x"), ..label(1, 96) };
+    assert_eq!(sources.resolve(now, nobody), None);
+    assert_eq!(sources.resolve(now, label(1, 96)), video(0));
+    // Known as pictures now: sound on the same SSRC is not theirs.
     assert_eq!(sources.resolve(now, label(1, 111)), None);
+}
+
+#[test]
+fn sections_beyond_the_tracks_are_not_taken() {
+    let sources = Sources::new(vec![video_section(); 20]);
+    assert_eq!(sources.tracks().count(), TRACKS_MAX);
 }

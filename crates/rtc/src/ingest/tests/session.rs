@@ -1,0 +1,170 @@
+//! Sound and pictures of one publisher, its reports and its restarts.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use rtc_rtcp::extended_report::{DLRRReport, DLRRReportBlock, ExtendedReport};
+use rtc_rtcp::goodbye::Goodbye;
+use rtc_rtcp::receiver_report::ReceiverReport;
+use rtc_rtcp::sender_report::SenderReport;
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+use rtc_rtcp::{Packet, packet};
+use tally_media::{Medium, TrackId};
+
+use super::peer::{config, ms, start, video_section};
+use crate::ingest::receiver::{PICTURES_MAX, REPORT_INTERVAL};
+use crate::ingest::sources::{PayloadFormat, Section};
+use crate::ingest::{Config, Receiver};
+use crate::rtp::{Header, HeaderWriter};
+
+const VIDEO: (u32, u8) = (10, 96);
+const AUDIO: (u32, u8) = (20, 111);
+
+fn both() -> Config {
+    let formats = vec![PayloadFormat { payload_type: 111, clock_rate: 48_000, rtx: None }];
+    let audio = Section { medium: Medium::Audio, formats, nack: false, ..video_section() };
+    config(vec![Section { mid: Some("a".to_owned()), ..audio }, video_section()])
+}
+
+fn send(
+    receiver: &mut Receiver,
+    now: Instant,
+    (ssrc, payload_type): (u32, u8),
+    sequence: u16,
+    timestamp: u32,
+) {
+    let header = Header { marker: true, payload_type, sequence, timestamp, ssrc };
+    let writer = HeaderWriter::new(header).extension(4, &sequence.to_be_bytes());
+    let mut bytes = vec![0; writer.written_bytes()];
+    writer.write(&mut bytes);
+    bytes.push(1);
+    receiver.handle_rtp(now, Bytes::from(bytes));
+}
+
+fn feed(receiver: &mut Receiver, now: Instant, packet: impl Packet + 'static) {
+    let packets: Vec<Box<dyn Packet>> = vec![Box::new(packet)];
+    receiver.handle_rtcp(now, &packet::marshal(&packets).unwrap());
+}
+
+fn feedback(receiver: &mut Receiver, now: Instant) -> Vec<Box<dyn Packet>> {
+    receiver.handle_timeout(now);
+    let mut packets = Vec::new();
+    while let Some(bytes) = receiver.poll_rtcp() {
+        packets.extend(packet::unmarshal(&mut &bytes[..]).unwrap());
+    }
+    packets
+}
+
+fn find<T: 'static>(packets: &[Box<dyn Packet>]) -> &T {
+    packets.iter().find_map(|packet| packet.as_any().downcast_ref()).unwrap()
+}
+
+#[test]
+fn the_round_trip_comes_of_reference_times() {
+    let zero = start();
+    let mut receiver = Receiver::new(zero, Config { reference_times: true, ..both() });
+    let sent = feedback(&mut receiver, zero + REPORT_INTERVAL);
+    let report: &ExtendedReport = find(&sent);
+    let bytes = {
+        let time = report.reports[0].as_any();
+        let time: &rtc_rtcp::extended_report::ReceiverReferenceTimeReportBlock =
+            time.downcast_ref().unwrap();
+        time.ntp_timestamp
+    };
+    let last_rr = u32::try_from(bytes >> 16 & 0xffff_ffff).unwrap();
+    // The publisher kept it for 250 ms; it was 330 ms until the answer came.
+    let answer = DLRRReportBlock { reports: vec![DLRRReport { ssrc: 1, last_rr, dlrr: 16_384 }] };
+    let answer = ExtendedReport { sender_ssrc: 10, reports: vec![Box::new(answer)] };
+    feed(&mut receiver, zero + REPORT_INTERVAL + ms(330), answer);
+    let rtt = receiver.rtt();
+    assert!(rtt > ms(79) && rtt < ms(81), "{rtt:?}");
+}
+
+#[test]
+fn reports_and_transport_feedback_tell_what_came() {
+    let zero = start();
+    let mut receiver = Receiver::new(zero, both());
+    for n in [1_u16, 2, 4] {
+        send(&mut receiver, zero + ms(20 * u64::from(n)), AUDIO, n, u32::from(n) * 960);
+    }
+    let sr = SenderReport { ssrc: AUDIO.0, ntp_time: 0x5_0000_0000, ..Default::default() };
+    feed(&mut receiver, zero + ms(500), sr);
+    let told = feedback(&mut receiver, zero + ms(500));
+    let transport: &TransportLayerCc = find(&told);
+    assert_eq!((transport.base_sequence_number, transport.packet_status_count), (1, 4));
+    assert_eq!(told.len(), 1, "nothing may be asked for again in sound that has no NACK");
+    let told = feedback(&mut receiver, zero + REPORT_INTERVAL);
+    let report = &find::<ReceiverReport>(&told).reports[0];
+    assert_eq!((report.ssrc, report.fraction_lost, report.total_lost), (AUDIO.0, 64, 1));
+    assert_eq!((report.last_sender_report, report.delay), (0x5_0000, 32_768));
+}
+
+#[test]
+fn sound_goes_on_after_a_lost_packet() {
+    let zero = start();
+    let mut receiver = Receiver::new(zero, both());
+    for n in [1_u16, 2, 4, 5] {
+        send(&mut receiver, zero + ms(20 * u64::from(n)), AUDIO, n, u32::from(n) * 960);
+    }
+    receiver.handle_timeout(zero + ms(140));
+    let mut got = Vec::new();
+    while let Some((track, picture)) = receiver.poll_picture() {
+        got.push((track, picture.time.ticks / 960, picture.after_loss));
+    }
+    let audio = TrackId::Audio(0);
+    let expected = [(audio, 0, true), (audio, 1, false), (audio, 3, true), (audio, 4, false)];
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn an_encoder_that_begins_anew_goes_on_in_time() {
+    let zero = start();
+    let mut receiver = Receiver::new(zero, both());
+    send(&mut receiver, zero, VIDEO, 7, 1_000);
+    send(&mut receiver, zero + ms(40), VIDEO, 8, 4_600);
+    feed(&mut receiver, zero + ms(50), Goodbye { sources: vec![VIDEO.0], reason: Bytes::new() });
+    assert_eq!(receiver.open_streams(), 0);
+    send(&mut receiver, zero + ms(5_000), (11, 96), 60_000, 3_000_000_000);
+    send(&mut receiver, zero + ms(5_040), (11, 96), 60_001, 3_000_003_600);
+    let mut times = Vec::new();
+    while let Some((track, picture)) = receiver.poll_picture() {
+        assert_eq!(track, TrackId::Video(0));
+        times.push(picture.time.as_ms());
+    }
+    assert_eq!(times, [0, 40, 5_000, 5_040]);
+}
+
+#[test]
+fn pictures_nobody_polls_are_bounded() {
+    let zero = start();
+    let mut receiver = Receiver::new(zero, both());
+    for n in 0..2_000_u16 {
+        send(&mut receiver, zero + ms(u64::from(n) * 20), AUDIO, n, u32::from(n) * 960);
+    }
+    let mut polled = 0;
+    while receiver.poll_picture().is_some() {
+        polled += 1;
+    }
+    assert_eq!(polled, PICTURES_MAX);
+    assert_eq!(receiver.stats().pictures_unpolled, 2_000 - u64::try_from(PICTURES_MAX).unwrap());
+}
+
+#[test]
+fn a_wanted_keyframe_is_asked_for_until_it_comes() {
+    let zero = start();
+    let mut receiver = Receiver::new(zero, both());
+    let video = TrackId::Video(0);
+    receiver.want_keyframe(video);
+    // Nobody to ask yet.
+    assert_eq!(receiver.poll_timeout(zero), zero + REPORT_INTERVAL);
+    send(&mut receiver, zero, VIDEO, 1, 0);
+    receiver.want_keyframe(video);
+    assert_eq!(receiver.poll_timeout(zero), zero);
+    for at in [0, 100, 499, 500, 700, 1_000] {
+        receiver.handle_timeout(zero + ms(at));
+    }
+    assert_eq!(receiver.stats().keyframe_requests, 3);
+    receiver.keyframe_arrived(video);
+    receiver.handle_timeout(zero + ms(2_000));
+    assert_eq!(receiver.stats().keyframe_requests, 3);
+}
