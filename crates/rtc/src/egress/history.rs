@@ -67,6 +67,13 @@ impl History {
         self.misses
     }
 
+    /// The newest packet and its sequence number.
+    #[must_use]
+    pub fn newest(&self) -> Option<(u64, &Sent)> {
+        let (sent, _) = self.entries.back()?;
+        Some((self.first + self.entries.len() as u64 - 1, sent))
+    }
+
     /// Keeps a packet. Sequence numbers come without holes; one that does not starts anew.
     pub fn push(&mut self, sequence: u64, sent: Sent) {
         let expected = self.first + self.entries.len() as u64;

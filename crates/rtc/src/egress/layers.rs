@@ -11,6 +11,10 @@ pub const UPWARD_PERCENT: u64 = 115;
 /// picture swing.
 pub const UPWARD_HOLD: Duration = Duration::from_secs(2);
 
+/// Video pauses when not even the lowest layer has fitted for this long: an estimate undershoots for
+/// a moment after the path has narrowed.
+pub const PAUSE_HOLD: Duration = Duration::from_secs(3);
+
 /// A layer on offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
@@ -36,6 +40,8 @@ pub struct LayerChoice {
     target: Option<TrackId>,
     current: Option<TrackId>,
     fits_since: Option<(TrackId, Instant)>,
+    /// Since when not even the lowest layer fits.
+    starved_since: Option<Instant>,
     /// Nothing fitted; a layer must have fitted for a while before the picture comes back.
     paused: bool,
 }
@@ -76,11 +82,21 @@ impl LayerChoice {
             self.target = manual;
             return None;
         }
-        let best = best(layers, |layer| layer.bps <= estimate_bps);
+        let fitting = best(layers, |layer| layer.bps <= estimate_bps);
+        let lowest = layers.iter().min_by_key(|it| it.bps).copied();
+        if fitting.is_none() && lowest.is_some() && !self.paused {
+            let since = *self.starved_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= PAUSE_HOLD {
+                return Some(self.pause());
+            }
+        } else {
+            self.starved_since = None;
+        }
         let target = self.target.and_then(|track| layers.iter().find(|it| it.track == track));
         let Some(target) = target else {
             if !self.paused {
-                return self.take(best);
+                self.target = fitting.or(lowest).map(|it| it.track);
+                return None;
             }
             let fits = with_margin(layers, estimate_bps);
             if fits.is_none() {
@@ -91,7 +107,9 @@ impl LayerChoice {
         };
         if target.bps > estimate_bps {
             self.fits_since = None;
-            return self.take(best);
+            let fallback = if self.paused { None } else { lowest };
+            self.target = fitting.or(fallback).map(|it| it.track);
+            return None;
         }
         let better = with_margin(layers, estimate_bps).filter(|it| it.bps > target.bps);
         if let Some(better) = better.filter(|it| self.has_held(it.track, now)) {
@@ -113,16 +131,13 @@ impl LayerChoice {
         (self.current == Some(track), None)
     }
 
-    /// Takes what fits at once; pauses if that is nothing.
-    fn take(&mut self, best: Option<Layer>) -> Option<LayerEvent> {
-        self.target = best.map(|it| it.track);
-        if best.is_some() {
-            return None;
-        }
+    fn pause(&mut self) -> LayerEvent {
+        self.target = None;
         self.current = None;
-        let event = (!self.paused).then_some(LayerEvent::Paused);
+        self.starved_since = None;
+        self.fits_since = None;
         self.paused = true;
-        event
+        LayerEvent::Paused
     }
 
     fn has_held(&mut self, track: TrackId, now: Instant) -> bool {
@@ -208,6 +223,9 @@ mod tests {
     fn video_pauses_where_nothing_fits_and_returns_after_a_while() {
         let mut viewer = Viewer::new();
         viewer.second(1_000_000);
+        for _ in 0..3 {
+            assert_eq!(viewer.second(400_000), [], "for a while the lowest goes on");
+        }
         assert_eq!(viewer.second(400_000), [LayerEvent::Paused]);
         assert_eq!(viewer.choice.admit(LOW, true), (false, None));
         assert_eq!(viewer.second(600_000), []);

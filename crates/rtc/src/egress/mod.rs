@@ -1,13 +1,22 @@
-//! What one viewer gets.
+//! What one viewer gets: [`Viewer`], and the parts it is made of.
+//!
+//! Payloads are shared by every viewer of a stream; what is here of a viewer is numbers and
+//! references. It knows no SRTP: a packet comes out with its extended sequence number, to be sealed.
 
+pub mod backlog;
 pub mod congestion;
 pub mod feedback;
 pub mod history;
 pub mod layers;
+pub mod pacer;
+pub mod packet;
 pub mod reports;
 pub mod stream;
 #[cfg(test)]
 mod testing;
+pub mod viewer;
+
+pub use viewer::{Viewer, ViewerConfig, ViewerEvent};
 
 /// The 64-bit number nearest to `reference` that ends in `low`, if there is one.
 fn unwrap_near(reference: u64, low: u16) -> Option<u64> {

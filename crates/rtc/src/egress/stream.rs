@@ -18,6 +18,8 @@ pub struct StreamConfig {
     pub payload_type: u8,
     /// SSRC and payload type of retransmissions (RFC 4588), where agreed on.
     pub rtx: Option<(u32, u8)>,
+    /// Ticks of a second: 90,000 for video, 48,000 for Opus.
+    pub clock_hz: u32,
     /// First sequence number, random (RFC 3550, section 5.1); below 32,768 as SRTP wants it, so that a
     /// viewer that misses the first packets still guesses rollover right.
     pub first_sequence: u16,
@@ -78,7 +80,11 @@ pub struct Stream {
     last: Option<(TrackId, u64)>,
     broken: bool,
     sending: Option<Sending>,
-    newest_timestamp: Option<u32>,
+    /// Ticks of the newest picture sent, shifted.
+    newest_ticks: Option<i64>,
+    /// Added to ticks since the last change of layer: its first picture may be as old as the newest
+    /// of the layer before, and two pictures of one timestamp would be taken for one.
+    shift: i64,
     history: History,
     delivery: Delivery,
     packets: u32,
@@ -106,7 +112,8 @@ impl Stream {
             last: None,
             broken: true,
             sending: None,
-            newest_timestamp: None,
+            newest_ticks: None,
+            shift: 0,
             history: History::new(),
             delivery: Delivery::new(config.first_sequence.into()),
             packets: 0,
@@ -127,10 +134,10 @@ impl Stream {
         (self.packets, self.payload_bytes)
     }
 
-    /// The timestamp of the newest frame, if one was sent.
+    /// The RTP timestamp of an instant on the show's timeline.
     #[must_use]
-    pub fn newest_timestamp(&self) -> Option<u32> {
-        self.newest_timestamp
+    pub fn timestamp_at(&self, timeline_ms: i64) -> u32 {
+        self.timestamp(timeline_ms.saturating_mul(self.config.clock_hz.into()) / 1_000)
     }
 
     /// The sequence number the next packet will have.
@@ -184,11 +191,14 @@ impl Stream {
             return false;
         }
         self.broken = false;
+        let newest = self.newest_ticks.unwrap_or(i64::MIN);
+        if self.last.is_some_and(|(track, _)| track != frame.track) {
+            self.shift = newest.saturating_add(1).saturating_sub(frame.rtp_ticks).max(0);
+        }
         self.last = Some((frame.track, frame.number));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32")]
-        let ticks = frame.rtp_ticks as u32;
-        let timestamp = ticks.wrapping_add(self.config.timestamp_offset);
-        self.newest_timestamp = Some(timestamp);
+        let ticks = frame.rtp_ticks.saturating_add(self.shift);
+        self.newest_ticks = Some(newest.max(ticks));
+        let timestamp = self.timestamp(ticks);
         let numbered = frame.payloads.iter().any(|it| it.picture_id.is_some());
         let picture_id = numbered.then_some(self.next_picture_id);
         if numbered {
@@ -248,6 +258,23 @@ impl Stream {
         let packet = packet(ssrc, payload_type, rtx_sequence, &sent);
         Some(StreamPacket { original_sequence: Some(sequence), ..packet })
     }
+
+    /// A retransmission that nobody asked for, to probe the path with.
+    pub fn resend_newest(&mut self) -> Option<StreamPacket> {
+        let (ssrc, payload_type) = self.config.rtx?;
+        let (sequence, sent) = self.history.newest()?;
+        let packet = packet(ssrc, payload_type, self.rtx_next_sequence, sent);
+        self.rtx_next_sequence += 1;
+        #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are sent")]
+        let original_sequence = Some(sequence as u16);
+        Some(StreamPacket { original_sequence, ..packet })
+    }
+
+    fn timestamp(&self, ticks: i64) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32")]
+        let ticks = ticks as u32;
+        ticks.wrapping_add(self.config.timestamp_offset)
+    }
 }
 
 fn packet(ssrc: u32, payload_type: u8, sequence: u64, sent: &Sent) -> StreamPacket {
@@ -286,6 +313,7 @@ mod tests {
         Stream::new(StreamConfig {
             ssrc: 1,
             payload_type: 96,
+            clock_hz: 90_000,
             rtx: Some((2, 97)),
             first_sequence: 0xffe0,
             rtx_first_sequence: 0xffff,
@@ -324,6 +352,25 @@ mod tests {
             drain(&mut stream, now);
         }
         assert_eq!(taken, [0, 1, 2, 6, 7]);
+    }
+
+    #[test]
+    fn a_layer_that_lags_gets_timestamps_of_its_own() {
+        let (mut stream, now) = (stream(), anchor());
+        let mut stamps = Vec::new();
+        for (track, number) in [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (0, 9)] {
+            let keyframe = number == 0 || number == 9;
+            let track = TrackId::Video(track);
+            assert!(stream.begin(&Arc::new(PacketizedFrame {
+                track,
+                keyframe,
+                ..frame(number, 1)
+            })));
+            stamps
+                .extend(drain(&mut stream, now).iter().map(|it| it.timestamp.wrapping_add(1_001)));
+        }
+        assert_eq!(stamps, [0, 3_600, 3_601, 7_201, 10_801, 32_400]);
+        assert_eq!(stream.timestamp_at(40).wrapping_add(1_001), 3_600);
     }
 
     proptest! {

@@ -1,0 +1,408 @@
+//! One viewer from end to end: frames, RTCP and time in; packets, reports and events out.
+//!
+//! Call [`write`](Viewer::write) and [`handle_rtcp`](Viewer::handle_rtcp) as things come, then
+//! [`poll_packet`](Viewer::poll_packet), [`poll_reports`](Viewer::poll_reports) and
+//! [`poll_event`](Viewer::poll_event) until they give nothing, and again at
+//! [`poll_timeout`](Viewer::poll_timeout).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tally_media::{Medium, TrackId};
+
+use super::backlog::{Backlog, SLOW_TIME};
+use super::congestion::{Estimator, EstimatorConfig};
+use super::feedback::{self, Feedback, ReportBlock};
+use super::layers::{Layer, LayerChoice, LayerEvent};
+use super::pacer::{FAST_START_PERCENT, PACE_PERCENT, Pacer};
+use super::packet::{ExtensionIds, Stamp, ViewerPacket};
+use super::reports::{RoundTrip, sender_report};
+use super::stream::{Stream, StreamConfig, StreamPacket};
+use crate::packetize::PacketizedFrame;
+
+/// Audio frames that wait for one turn of the session: a second of 20 ms each.
+pub const AUDIO_FRAMES_MAX: usize = 50;
+
+/// Retransmissions that wait for their turn: what is asked for beyond is asked for again.
+pub const RESENDS_MAX: usize = 256;
+
+/// Events nobody took yet; the newest beyond are left out, which for deliveries errs downward.
+pub const EVENTS_MAX: usize = 256;
+
+/// Kept free for audio, in bits per second: Opus in stereo with its headers.
+pub const AUDIO_BPS: u64 = 120_000;
+
+/// The lowest layer is sent for this long whatever the estimate, which only media can raise.
+pub const START_GRACE: Duration = Duration::from_secs(5);
+
+/// Time between sender reports.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The round trip until one is measured.
+const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
+
+/// What an answer agreed on for one viewer.
+#[derive(Clone, Debug)]
+pub struct ViewerConfig {
+    /// The audio stream and its MID, if there is one.
+    pub audio: Option<(StreamConfig, String)>,
+    /// The video stream and its MID, if there is one.
+    pub video: Option<(StreamConfig, String)>,
+    /// Ids of header extensions.
+    pub extensions: ExtensionIds,
+    /// Bounds of the estimate.
+    pub estimator: EstimatorConfig,
+}
+
+/// What the session or the hub should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewerEvent {
+    /// The picture changed layer or paused.
+    Layer(LayerEvent),
+    /// The viewer acknowledged these stretches of the show, `[start_ms, end_ms)`.
+    Delivered {
+        /// Of audio or video.
+        medium: Medium,
+        /// In the order sent; a stretch of two layers may come twice.
+        intervals_ms: Vec<(i64, i64)>,
+    },
+    /// The viewer's decoder waits for a keyframe.
+    KeyframeWanted,
+    /// The viewer said goodbye.
+    Goodbye,
+}
+
+/// Sends one stream's media to one viewer.
+#[derive(Debug)]
+pub struct Viewer {
+    audio: Option<Outlet>,
+    video: Option<Outlet>,
+    extensions: ExtensionIds,
+    audio_frames: VecDeque<Arc<PacketizedFrame>>,
+    backlog: Backlog,
+    resends: VecDeque<StreamPacket>,
+    choice: LayerChoice,
+    layers: Vec<Layer>,
+    estimator: Estimator,
+    pacer: Pacer,
+    start_bps: u64,
+    /// Until the cached group is out.
+    catching_up: bool,
+    probe: Option<(u64, u64)>,
+    transport_sequence: u64,
+    round_trip: RoundTrip,
+    /// Position on the show's timeline at an instant, for sender reports.
+    anchor: Option<(i64, Instant)>,
+    reports_at: Option<Instant>,
+    events: VecDeque<ViewerEvent>,
+}
+
+/// A stream and what its headers carry.
+#[derive(Debug)]
+struct Outlet {
+    stream: Stream,
+    mid: String,
+    /// The viewer knows the stream: its MID need not be sent any more (RFC 8843, section 9.2.4).
+    is_known: bool,
+}
+
+impl Viewer {
+    /// A viewer that has been sent nothing.
+    #[must_use]
+    pub fn new(config: ViewerConfig, now: Instant) -> Self {
+        let outlet = |(config, mid)| Outlet { stream: Stream::new(config), mid, is_known: false };
+        Self {
+            audio: config.audio.map(outlet),
+            video: config.video.map(outlet),
+            extensions: config.extensions,
+            audio_frames: VecDeque::new(),
+            backlog: Backlog::new(),
+            resends: VecDeque::new(),
+            choice: LayerChoice::new(),
+            layers: Vec::new(),
+            estimator: Estimator::new(config.estimator, now),
+            pacer: Pacer::new(now),
+            start_bps: config.estimator.start_bps,
+            catching_up: true,
+            probe: None,
+            transport_sequence: 0,
+            round_trip: RoundTrip::default(),
+            anchor: None,
+            reports_at: None,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Bits per second the viewer's path carries.
+    #[must_use]
+    pub fn estimate_bps(&self, now: Instant) -> u64 {
+        self.estimator.estimate_bps(now)
+    }
+
+    /// The round trip last measured.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.last()
+    }
+
+    /// Frames of video left out because the viewer was too slow.
+    #[must_use]
+    pub fn frames_dropped(&self) -> u64 {
+        self.backlog.dropped()
+    }
+
+    /// Packets asked for again that were no longer there.
+    #[must_use]
+    pub fn resend_misses(&self) -> u64 {
+        self.video.as_ref().map_or(0, |it| it.stream.history().misses())
+    }
+
+    /// The layers there are, with their measured rates. Without a call no video is sent.
+    pub fn set_layers(&mut self, layers: &[Layer]) {
+        self.layers = layers.to_vec();
+    }
+
+    /// The viewer's own choice of layer; `None` leaves it to the estimate.
+    pub fn choose_layer(&mut self, track: Option<TrackId>) {
+        self.choice.choose(track);
+    }
+
+    /// Takes a frame of any track of the stream.
+    pub fn write(&mut self, frame: &Arc<PacketizedFrame>, now: Instant) {
+        self.anchor.get_or_insert((frame.start_ms, now));
+        match frame.track.medium() {
+            Medium::Audio if self.audio.is_some() => {
+                if self.audio_frames.len() == AUDIO_FRAMES_MAX {
+                    self.audio_frames.pop_front();
+                }
+                self.audio_frames.push_back(Arc::clone(frame));
+            }
+            Medium::Video if self.video.is_some() => self.write_video(frame, now),
+            Medium::Audio | Medium::Video => {}
+        }
+    }
+
+    /// Takes a compound RTCP packet, opened.
+    pub fn handle_rtcp(&mut self, compound: &[u8], now: Instant) {
+        for message in feedback::read(compound) {
+            match message {
+                Feedback::Report(block) => self.on_report(&block, now),
+                Feedback::Nack { ssrc, sequences } => self.on_nack(ssrc, &sequences, now),
+                Feedback::Twcc(feedback) => self.estimator.on_feedback(&feedback, now),
+                Feedback::Remb { bps } => self.estimator.on_remb(bps, now),
+                Feedback::KeyframeWanted { ssrc } => {
+                    let ours =
+                        self.video.as_ref().is_some_and(|it| it.stream.config().ssrc == ssrc);
+                    if ours {
+                        self.event(ViewerEvent::KeyframeWanted);
+                    }
+                }
+                Feedback::Goodbye => self.event(ViewerEvent::Goodbye),
+            }
+        }
+    }
+
+    /// ICE consent lapsed or the session ends: no report after this counts as delivery.
+    pub fn close(&mut self) {
+        for outlet in [&mut self.audio, &mut self.video].into_iter().flatten() {
+            outlet.stream.delivery_mut().close();
+        }
+    }
+
+    /// The next packet that may leave now. Audio goes first and at once, then what was asked for
+    /// again, then video, the two of them paced.
+    pub fn poll_packet(&mut self, now: Instant) -> Option<ViewerPacket> {
+        if let Some(packet) = self.next_audio(now) {
+            return Some(self.finish(packet, Medium::Audio, now));
+        }
+        if self.pacer.next_at() > now {
+            return None;
+        }
+        if self.probe.is_none() && !self.catching_up && self.extensions.transport_sequence.is_some()
+        {
+            self.probe = self.estimator.poll_probe(now).map(|it| (it.bps, it.bytes));
+        }
+        let resend = self.resends.pop_front();
+        let packet = resend.or_else(|| self.next_video(now)).or_else(|| self.next_padding())?;
+        Some(self.finish(packet, Medium::Video, now))
+    }
+
+    /// When to poll again though nothing came in; `None` before anything was sent.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let sending = self.video.as_ref().is_some_and(|it| it.stream.is_sending());
+        let waiting = sending || !self.backlog.is_empty() || !self.resends.is_empty();
+        let paced = (waiting || self.probe.is_some()).then_some(self.pacer.next_at());
+        paced.into_iter().chain(self.reports_at).min()
+    }
+
+    /// Sender reports, one after another (reduced-size RTCP, RFC 5506), when they are due; `ntp` is the
+    /// wall clock in units of 2^-32 s since 1900.
+    pub fn poll_reports(&mut self, ntp: u64, now: Instant) -> Option<Vec<u8>> {
+        if self.reports_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        let (start_ms, at) = self.anchor?;
+        let elapsed = now.saturating_duration_since(at).as_millis();
+        let timeline_ms = start_ms.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        let mut compound = Vec::new();
+        for Outlet { stream, .. } in [&self.audio, &self.video].into_iter().flatten() {
+            let counts = stream.counts();
+            if counts.0 > 0 {
+                let timestamp = stream.timestamp_at(timeline_ms);
+                let report = sender_report(stream.config().ssrc, ntp, timestamp, counts);
+                compound.extend(report);
+            }
+        }
+        self.reports_at = Some(now + REPORT_INTERVAL);
+        if compound.is_empty() {
+            return None;
+        }
+        self.round_trip.sent(ntp, now);
+        Some(compound)
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<ViewerEvent> {
+        self.events.pop_front()
+    }
+
+    fn write_video(&mut self, frame: &Arc<PacketizedFrame>, now: Instant) {
+        let mut estimate_bps = self.estimator.estimate_bps(now).saturating_sub(AUDIO_BPS);
+        let is_new = self.anchor.is_none_or(|(_, at)| now.duration_since(at) < START_GRACE);
+        if is_new {
+            let lowest_bps = self.layers.iter().map(|it| it.bps).min();
+            estimate_bps = estimate_bps.max(lowest_bps.unwrap_or(0));
+        }
+        if let Some(event) = self.choice.update(&self.layers, estimate_bps, now) {
+            self.backlog.clear();
+            self.event(ViewerEvent::Layer(event));
+        }
+        let (admitted, event) = self.choice.admit(frame.track, frame.keyframe);
+        if let Some(event) = event {
+            self.event(ViewerEvent::Layer(event));
+        }
+        if admitted {
+            let bps = (!self.catching_up).then(|| self.pace_bps(now));
+            self.backlog.push(frame, bps);
+        }
+    }
+
+    fn on_report(&mut self, block: &ReportBlock, now: Instant) {
+        for medium in [Medium::Audio, Medium::Video] {
+            let outlet = match medium {
+                Medium::Audio => &mut self.audio,
+                Medium::Video => &mut self.video,
+            };
+            let ours = |it: &&mut Outlet| it.stream.config().ssrc == block.ssrc;
+            let Some(outlet) = outlet.as_mut().filter(ours) else { continue };
+            outlet.is_known = true;
+            self.round_trip.reported(block, now);
+            self.estimator.on_receiver_report(block, now);
+            let intervals_ms = outlet.stream.delivery_mut().reported(block);
+            if !intervals_ms.is_empty() {
+                self.event(ViewerEvent::Delivered { medium, intervals_ms });
+            }
+            return;
+        }
+    }
+
+    fn on_nack(&mut self, ssrc: u32, sequences: &[u16], now: Instant) {
+        let round_trip = self.round_trip.last().unwrap_or(ROUND_TRIP_ASSUMED);
+        let Some(video) = self.video.as_mut().filter(|it| it.stream.config().ssrc == ssrc) else {
+            return;
+        };
+        for sequence in sequences {
+            if self.resends.len() == RESENDS_MAX {
+                return;
+            }
+            self.resends.extend(video.stream.resend(*sequence, round_trip, now));
+        }
+    }
+
+    fn next_audio(&mut self, now: Instant) -> Option<StreamPacket> {
+        let stream = &mut self.audio.as_mut()?.stream;
+        loop {
+            if let Some(packet) = stream.next_packet(now) {
+                return Some(packet);
+            }
+            let frame = self.audio_frames.pop_front()?;
+            stream.begin(&frame);
+        }
+    }
+
+    fn next_video(&mut self, now: Instant) -> Option<StreamPacket> {
+        let pace_bps = self.pace_bps(now);
+        let stream = &mut self.video.as_mut()?.stream;
+        loop {
+            if let Some(packet) = stream.next_packet(now) {
+                return Some(packet);
+            }
+            let Some(frame) = self.backlog.pop() else {
+                self.catching_up &= stream.counts().0 == 0;
+                return None;
+            };
+            let slow = !self.catching_up && self.backlog.time(pace_bps) > SLOW_TIME;
+            if slow && frame.disposable && !frame.keyframe {
+                stream.skip(&frame);
+            } else {
+                stream.begin(&frame);
+            }
+        }
+    }
+
+    /// While a probe runs and there is no media for it, the newest packet again.
+    fn next_padding(&mut self) -> Option<StreamPacket> {
+        self.probe?;
+        let padding = self.video.as_mut()?.stream.resend_newest();
+        if padding.is_none() {
+            self.probe = None;
+        }
+        padding
+    }
+
+    fn pace_bps(&self, now: Instant) -> u64 {
+        if self.catching_up {
+            return self.start_bps.saturating_mul(FAST_START_PERCENT) / 100;
+        }
+        let layer = self.layers.iter().find(|it| Some(it.track) == self.choice.current());
+        // A layer that was chosen leaves at its own rate at least, else the backlog only grows.
+        let bps = self.estimator.estimate_bps(now).max(layer.map_or(0, |it| it.bps));
+        bps.saturating_mul(PACE_PERCENT) / 100
+    }
+
+    fn finish(&mut self, packet: StreamPacket, medium: Medium, now: Instant) -> ViewerPacket {
+        let outlet = match medium {
+            Medium::Audio => self.audio.as_ref(),
+            Medium::Video => self.video.as_ref(),
+        };
+        let mid = outlet.filter(|it| !it.is_known).map(|it| it.mid.as_str());
+        let sequence = self.transport_sequence;
+        let since_start = now.saturating_duration_since(self.anchor.map_or(now, |it| it.1));
+        let stamp = Stamp { transport_sequence: sequence, mid, since_start };
+        let packet = ViewerPacket::new(packet, &self.extensions, &stamp);
+        let bytes = packet.wire_bytes();
+        if self.extensions.transport_sequence.is_some() {
+            self.transport_sequence += 1;
+            self.estimator.on_sent(sequence, bytes, now);
+        }
+        let mut bps = self.pace_bps(now);
+        if let Some((probe_bps, left)) = self.probe {
+            bps = bps.max(probe_bps);
+            let left = left.saturating_sub(bytes as u64);
+            self.probe = (left > 0).then_some((probe_bps, left));
+        }
+        self.pacer.on_sent(bytes, bps, now);
+        packet
+    }
+
+    fn event(&mut self, event: ViewerEvent) {
+        if self.events.len() < EVENTS_MAX {
+            self.events.push_back(event);
+        }
+    }
+}
