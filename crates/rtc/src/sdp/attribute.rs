@@ -2,10 +2,8 @@
 
 use super::codec::Feedback;
 use super::section::{Direction, Kind, Section, SsrcGroup};
-use super::{
-    Candidate, ExtensionMap, Fingerprint, IceCredentials, OfferError, OfferedCodec, Setup,
-    Transport,
-};
+use super::security::credentials;
+use super::{Candidate, ExtensionMap, OfferError, OfferedCodec, TransportAttributes};
 
 /// Most candidates kept of a section: more than any host's interfaces and relays make.
 pub(super) const CANDIDATES_MAX: usize = 64;
@@ -21,27 +19,6 @@ const ID_BYTES_MAX: usize = 64;
 const MSID_BYTES_MAX: usize = 129;
 /// Payload types there are (RFC 3550 section 5.1).
 const PAYLOAD_TYPE_MAX: u8 = 127;
-
-/// Reads the transport attribute `name`, if it is one.
-pub(super) fn read_transport(
-    transport: &mut Transport,
-    name: &str,
-    value: &str,
-) -> Result<(), OfferError> {
-    match name {
-        "fingerprint" if transport.fingerprint.is_none() => match Fingerprint::parse(value) {
-            Some(Ok(fingerprint)) => transport.fingerprint = Some(fingerprint),
-            Some(Err(hash)) => transport.unsupported_hash = Some(hash),
-            None => return Err(OfferError::Attribute("fingerprint")),
-        },
-        "setup" => {
-            let setup = Setup::named(value.trim()).ok_or(OfferError::Attribute("setup"))?;
-            transport.setup = Some(setup);
-        }
-        _ => {}
-    }
-    Ok(())
-}
 
 /// A section while its lines come in.
 pub(super) struct SectionReader {
@@ -82,7 +59,7 @@ impl SectionReader {
             rejected: port == 0,
             mid: None,
             direction: Direction::default(),
-            transport: Transport::default(),
+            transport: TransportAttributes::default(),
             candidates: Vec::new(),
             end_of_candidates: false,
             rtcp_mux: false,
@@ -133,7 +110,7 @@ impl SectionReader {
             "ssrc" | "ssrc-group" => self.read_ssrc(name, value),
             name => match Direction::named(name) {
                 Some(direction) => section.direction = direction,
-                None => read_transport(&mut section.transport, name, value)?,
+                None => section.transport.read(name, value)?,
             },
         }
         Ok(())
@@ -204,7 +181,7 @@ impl SectionReader {
             (None, None) => None,
             (ufrag, pwd) => {
                 let (ufrag, pwd) = (ufrag.unwrap_or_default(), pwd.unwrap_or_default());
-                let ice = IceCredentials::new(&ufrag, &pwd);
+                let ice = credentials(&ufrag, &pwd);
                 Some(ice.ok_or(OfferError::Attribute("ice-ufrag or ice-pwd"))?)
             }
         };

@@ -3,6 +3,8 @@
 use core::net::SocketAddr;
 use std::fmt;
 
+use crate::transport::Protocol;
+
 /// RFC 8839: a foundation has at most this many characters.
 const FOUNDATION_CHARS_MAX: usize = 32;
 /// RFC 8445 section 5.1.2.2: the recommended preference of host candidates.
@@ -10,15 +12,6 @@ const HOST_PREFERENCE: u32 = 126;
 /// RFC 6544 section 4.2: the direction preference of passive host candidates is 4, in the upper bits;
 /// it leaves them below UDP.
 const TCP_DIRECTION_PREFERENCE: u32 = 4 << 13;
-
-/// What carries the packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// UDP.
-    Udp,
-    /// TCP, this side listening (RFC 6544).
-    TcpPassive,
-}
 
 /// Where a candidate comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +40,7 @@ impl CandidateKind {
 pub struct Candidate {
     /// Groups candidates of one base and server.
     pub foundation: String,
-    /// UDP or passive TCP.
+    /// UDP, or TCP that the peer opens (RFC 6544: passive).
     pub protocol: Protocol,
     /// RFC 8445 priority.
     pub priority: u32,
@@ -63,9 +56,9 @@ impl Candidate {
     pub fn host(protocol: Protocol, address: SocketAddr, rank: u8) -> Self {
         let local_preference = match protocol {
             Protocol::Udp => 0xFFFF,
-            Protocol::TcpPassive => TCP_DIRECTION_PREFERENCE + 0xFF,
+            Protocol::Tcp => TCP_DIRECTION_PREFERENCE + 0xFF,
         } - u32::from(rank);
-        let tcp = u16::from(protocol == Protocol::TcpPassive);
+        let tcp = u16::from(protocol == Protocol::Tcp);
         Self {
             foundation: (1 + 2 * u16::from(rank) + tcp).to_string(),
             protocol,
@@ -130,7 +123,7 @@ impl fmt::Display for Candidate {
         }
         match self.protocol {
             Protocol::Udp => Ok(()),
-            Protocol::TcpPassive => f.write_str(" tcptype passive"),
+            Protocol::Tcp => f.write_str(" tcptype passive"),
         }
     }
 }

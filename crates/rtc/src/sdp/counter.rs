@@ -20,6 +20,7 @@ const H264_COMMON: [u8; 3] = [0x42, 0xE0, 0x1F];
 pub struct CounterOffer {
     sdp: String,
     playable: Playable,
+    ice_lite: bool,
     sections: Vec<(Kind, NegotiatedMedia)>,
 }
 
@@ -48,7 +49,7 @@ impl CounterOffer {
                 write::candidates(&mut text, &local.candidates);
             }
         }
-        Some(Self { sdp: text.finish(), playable: *playable, sections })
+        Some(Self { sdp: text.finish(), playable: *playable, ice_lite: local.ice_lite, sections })
     }
 
     /// The offer's text, lines ended by CRLF.
@@ -76,7 +77,10 @@ impl CounterOffer {
         let plans: Vec<_> =
             both.map(|(section, (_, offered))| self.plan(section, offered)).collect();
         match plans.iter().any(|plan| matches!(plan, Plan::Media(_))) {
-            true => Ok(remote.negotiated(answer, plans)),
+            true => {
+                let controlling = !self.ice_lite || remote.ice_lite;
+                Ok(remote.negotiated(answer, plans, controlling))
+            }
             false => Err(Refusal::NothingInCommon),
         }
     }

@@ -2,15 +2,17 @@
 
 use super::attribute::CANDIDATES_MAX;
 use super::offer::{is_too_long, lines};
+use super::security::credentials;
 use super::write::{self, Text};
-use super::{Candidate, FragmentError, IceCredentials, Local};
+use super::{Candidate, FragmentError, Local};
+use crate::transport::Credentials;
 
 /// More of a peer's candidates, or new credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment {
     /// The credentials the candidates belong to; other ones than the session's ask for an ICE
     /// restart. // W9
-    pub credentials: Option<IceCredentials>,
+    pub credentials: Option<Credentials>,
     /// The candidates this side can use; others are dropped in silence. // W8
     pub candidates: Vec<Candidate>,
     /// Whether there will be no more.
@@ -52,7 +54,7 @@ impl Fragment {
         fragment.credentials = match (ufrag, pwd) {
             (None, None) => None,
             (ufrag, pwd) => Some(
-                IceCredentials::new(ufrag.unwrap_or_default(), pwd.unwrap_or_default())
+                credentials(ufrag.unwrap_or_default(), pwd.unwrap_or_default())
                     .ok_or(FragmentError::Credentials)?,
             ),
         };
@@ -61,7 +63,7 @@ impl Fragment {
 
     /// Whether it asks for an ICE restart of a session whose peer has these credentials. // W9
     #[must_use]
-    pub fn is_restart(&self, current: &IceCredentials) -> bool {
+    pub fn is_restart(&self, current: &Credentials) -> bool {
         self.credentials.as_ref().is_some_and(|credentials| credentials != current)
     }
 }

@@ -5,6 +5,9 @@
 //! whose offer cannot be answered may get a [`CounterOffer`] (W15). [`Fragment`] is the body of a
 //! trickle or restart PATCH (W8, W9).
 //!
+//! Credentials, fingerprints and roles are [`crate::transport`]'s own types; candidates go to it as
+//! text.
+//!
 //! The same [`Local`] and offer always give the same text: ids and secrets are passed in.
 //!
 //! Own line reader instead of `rtc-sdp`: that one refuses lines out of order, media types and
@@ -25,24 +28,24 @@ mod play;
 mod playable;
 mod publish;
 mod section;
-mod transport;
+mod security;
 mod write;
 
-pub use candidate::{Candidate, CandidateKind, Protocol};
+pub use candidate::{Candidate, CandidateKind};
 pub use codec::{CodecName, Feedback, OfferedCodec};
 pub use counter::CounterOffer;
 pub use error::{FragmentError, OfferError, Refusal};
 pub use extension::{ExtensionMap, Extensions};
 pub use fragment::Fragment;
 pub use negotiated::{
-    Answer, DataChannel, DtlsRole, Local, Negotiated, NegotiatedCodec, NegotiatedMedia, RemoteSsrc,
+    Answer, DataChannel, Local, Negotiated, NegotiatedCodec, NegotiatedMedia, RemoteSsrc,
 };
 pub use offer::{Offer, SDP_BYTES_MAX};
 pub use play::answer_play;
 pub use playable::{Playable, VideoFormat};
 pub use publish::{SIMULCAST_LAYERS_MAX, answer_publish};
 pub use section::{Direction, Kind, Section, SsrcGroup};
-pub use transport::{Fingerprint, Hash, IceCredentials, Setup, Transport};
+pub use security::{Setup, TransportAttributes};
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,10 @@
 use super::attribute::CANDIDATES_MAX;
 use super::section::{Direction, Kind, Section};
 use super::{
-    Answer, Candidate, DataChannel, DtlsRole, Extensions, Fingerprint, IceCredentials, Local,
-    Negotiated, NegotiatedMedia, Offer, Refusal, Setup, write,
+    Answer, Candidate, DataChannel, Extensions, Local, Negotiated, NegotiatedMedia, Offer, Refusal,
+    Setup, write,
 };
+use crate::transport::{Credentials, DtlsRole, Fingerprint};
 
 /// SCTP port of data channels where none is written (RFC 8841 section 5.2 has no default; every
 /// client uses this one).
@@ -29,8 +30,8 @@ pub(super) enum Plan {
 pub(super) struct Remote {
     pub(super) section: usize,
     pub(super) dtls_role: DtlsRole,
-    ice: IceCredentials,
-    ice_lite: bool,
+    ice: Credentials,
+    pub(super) ice_lite: bool,
     fingerprint: Fingerprint,
     candidates: Vec<Candidate>,
     mid: Option<String>,
@@ -84,11 +85,16 @@ impl Remote {
     }
 
     /// The whole result, from the plans of all sections.
-    pub(super) fn negotiated(self, offer: &Offer, plans: Vec<Plan>) -> Negotiated {
+    pub(super) fn negotiated(
+        self,
+        offer: &Offer,
+        plans: Vec<Plan>,
+        controlling: bool,
+    ) -> Negotiated {
         let mut negotiated = Negotiated {
             dtls_role: self.dtls_role,
             remote_ice: self.ice,
-            remote_ice_lite: self.ice_lite,
+            controlling,
             remote_fingerprint: self.fingerprint,
             remote_candidates: self.candidates,
             transport_mid: self.mid,
@@ -120,7 +126,8 @@ pub(super) fn answer(
         return Err(Refusal::NothingInCommon);
     }
     let sdp = write::answer(offer, &remote, &plans, direction, local);
-    Ok(Answer { sdp, negotiated: remote.negotiated(offer, plans) })
+    let controlling = remote.ice_lite && !local.ice_lite;
+    Ok(Answer { sdp, negotiated: remote.negotiated(offer, plans, controlling) })
 }
 
 /// What becomes of a section in which no media can flow.

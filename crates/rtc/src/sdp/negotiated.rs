@@ -1,8 +1,7 @@
 //! What a session runs on once offer and answer are exchanged.
 
-use super::{
-    Candidate, CodecName, Extensions, Feedback, Fingerprint, IceCredentials, OfferedCodec,
-};
+use super::{Candidate, CodecName, Extensions, Feedback, OfferedCodec};
+use crate::transport::{Credentials, DtlsRole, Fingerprint};
 
 /// This side's ids and secrets, chosen by the caller.
 #[derive(Clone, Debug)]
@@ -10,9 +9,9 @@ pub struct Local {
     /// Of the `o=` line: random, below 2^63 (RFC 8829 section 5.2.1).
     pub session_id: u64,
     /// ICE credentials, fresh for each session.
-    pub ice: IceCredentials,
-    /// SHA-256 of the certificate.
-    pub fingerprint: [u8; 32],
+    pub ice: Credentials,
+    /// Of the certificate.
+    pub fingerprint: Fingerprint,
     /// All of the server's candidates, the best UDP one first: FFmpeg looks at no other. // W5
     pub candidates: Vec<Candidate>,
     /// Whether this side only answers connectivity checks.
@@ -44,9 +43,10 @@ pub struct Negotiated {
     /// Which side of the DTLS handshake this side is.
     pub dtls_role: DtlsRole,
     /// The peer's ICE credentials.
-    pub remote_ice: IceCredentials,
-    /// Whether the peer only answers checks, so that this side controls.
-    pub remote_ice_lite: bool,
+    pub remote_ice: Credentials,
+    /// Whether this side chooses the path (RFC 8445 section 6.1.1): the offering side does, unless
+    /// it alone is lite.
+    pub controlling: bool,
     /// What the peer's certificate must hash to.
     pub remote_fingerprint: Fingerprint,
     /// The peer's candidates known so far; often none.
@@ -59,15 +59,6 @@ pub struct Negotiated {
     pub video: Option<NegotiatedMedia>,
     /// The data channel, where the client offers one.
     pub data_channel: Option<DataChannel>,
-}
-
-/// A side of the DTLS handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DtlsRole {
-    /// This side starts (`setup:active`).
-    Client,
-    /// The peer starts (`setup:passive`).
-    Server,
 }
 
 /// SCTP over DTLS (RFC 8841).

@@ -1,8 +1,9 @@
 //! A session description read into values.
 
-use super::attribute::{SectionReader, read_transport};
+use super::attribute::SectionReader;
 use super::section::Section;
-use super::{OfferError, Transport};
+use super::security::credentials;
+use super::{OfferError, TransportAttributes};
 
 /// Longest description read, in bytes: the longest of a browser, with all codecs and simulcast, is
 /// about 12,000.
@@ -84,7 +85,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// The attributes before the first section.
 #[derive(Default)]
 struct SessionReader {
-    transport: Transport,
+    transport: TransportAttributes,
     ufrag: String,
     pwd: String,
 }
@@ -103,7 +104,7 @@ impl SessionReader {
             "extmap-allow-mixed" => offer.extmap_allow_mixed = true,
             "ice-ufrag" => value.clone_into(&mut self.ufrag),
             "ice-pwd" => value.clone_into(&mut self.pwd),
-            _ => read_transport(&mut self.transport, name, value)?,
+            _ => self.transport.read(name, value)?,
         }
         Ok(())
     }
@@ -112,7 +113,7 @@ impl SessionReader {
         if offer.sections.is_empty() {
             return Err(OfferError::Empty);
         }
-        self.transport.ice = super::IceCredentials::new(&self.ufrag, &self.pwd);
+        self.transport.ice = credentials(&self.ufrag, &self.pwd);
         for section in &mut offer.sections {
             section.transport.inherit(&self.transport);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Candidate, ExtensionMap, OfferedCodec, Transport};
+use super::{Candidate, ExtensionMap, OfferedCodec, TransportAttributes};
 
 /// What a section carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub struct Section {
     /// Which way media flows.
     pub direction: Direction,
     /// Its own transport attributes, else the session's.
-    pub transport: Transport,
+    pub transport: TransportAttributes,
     /// Candidates this side can use.
     pub candidates: Vec<Candidate>,
     /// Whether there will be no more.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::negotiate::{Plan, Remote};
 use super::section::{Direction, Kind, Section};
-use super::{Candidate, DtlsRole, IceCredentials, Local, NegotiatedCodec, NegotiatedMedia, Offer};
+use super::{Candidate, Local, NegotiatedCodec, NegotiatedMedia, Offer};
+use crate::transport::{Credentials, DtlsRole};
 
 /// The port where no address is meant yet (RFC 8829 section 5.2.1).
 const DISCARD_PORT: u16 = 9;
@@ -213,13 +214,12 @@ fn rtcp(text: &mut Text) {
 /// read them only from the section they look at.
 pub(super) fn transport(text: &mut Text, setup: &str, local: &Local) {
     credentials(text, &local.ice);
-    let pairs: Vec<_> = local.fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
-    text.line(format_args!("a=fingerprint:sha-256 {}", pairs.join(":")));
+    text.line(format_args!("a=fingerprint:{}", local.fingerprint));
     text.line(format_args!("a=setup:{setup}"));
 }
 
 /// ICE credentials and options, alike in answers and fragments. // W9
-pub(super) fn credentials(text: &mut Text, ice: &IceCredentials) {
+pub(super) fn credentials(text: &mut Text, ice: &Credentials) {
     text.line(format_args!("a=ice-ufrag:{}", ice.ufrag));
     text.line(format_args!("a=ice-pwd:{}", ice.pwd));
     text.line(format_args!("a=ice-options:trickle"));

@@ -1,6 +1,7 @@
 //! Offers as real clients write them, the rules, and hostile text.
 
 use super::*;
+use crate::transport::{Credentials, DtlsRole, Fingerprint, Protocol};
 
 mod clients;
 mod hostile;
@@ -23,12 +24,12 @@ fn local() -> Local {
     let udp = "192.0.2.1:8189".parse().unwrap();
     Local {
         session_id: 4_000_000_000,
-        ice: IceCredentials::new("srvu", "serverpasswordserverpw").unwrap(),
-        fingerprint: [0xA5; 32],
+        ice: Credentials { ufrag: "srvu".to_owned(), pwd: "serverpasswordserverpw".to_owned() },
+        fingerprint: Fingerprint::parse(&format!("sha-256 {}A5", "A5:".repeat(31))).unwrap(),
         candidates: vec![
             Candidate::host(Protocol::Udp, udp, 0),
             Candidate::host(Protocol::Udp, "[2001:db8::1]:8189".parse().unwrap(), 1),
-            Candidate::host(Protocol::TcpPassive, udp, 0),
+            Candidate::host(Protocol::Tcp, udp, 0),
         ],
         ice_lite: false,
         cname: "tally".to_owned(),
