@@ -53,8 +53,8 @@ pub struct Assembled {
     pub payloads: Vec<Bytes>,
     /// When its first packet arrived.
     pub arrived: Instant,
-    /// Packets right before its first one were given up, or nothing came before it. They may have been its own beginning: the
-    /// payload formats tell (VP8 S, VP9 B, AV1 Z; the first slice of H.264 and H.265).
+    /// Packets right before its first one were given up, or nothing came before it. They may have
+    /// been its own beginning, which [`crate::depacketize::starts_picture`] tells.
     pub after_loss: bool,
 }
 

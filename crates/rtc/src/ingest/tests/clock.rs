@@ -42,9 +42,15 @@ fn ntp(captured_us: i64) -> u64 {
     u64::try_from((us << 32) / 1_000_000).unwrap()
 }
 
-/// A minute of both, by capture time; gives the largest difference between sound and pictures
+/// Both tracks in the order of capture for `length_us`, reports each five seconds with the wall clock
+/// that `wall_us` makes of the true time; gives the largest difference between sound and pictures
 /// captured together, in microseconds, from `settled_us` on.
-fn run(sources: &[Source; 2], length_us: i64, reports: bool, settled_us: i64) -> i64 {
+fn run(
+    sources: &[Source; 2],
+    length_us: i64,
+    settled_us: i64,
+    wall_us: impl Fn(TrackId, i64) -> Option<i64>,
+) -> i64 {
     let zero: Instant = start();
     let mut random = Random(9);
     let mut timeline = Timeline::new();
@@ -74,14 +80,22 @@ fn run(sources: &[Source; 2], length_us: i64, reports: bool, settled_us: i64) ->
         {
             worst = worst.max((a - b).abs());
         }
-        if reports && captured >= report_due {
+        if captured >= report_due {
             report_due += 5_000_000;
             for source in sources {
-                timeline.handle_sender_report(source.id, ntp(captured), source.rtp(captured));
+                if let Some(wall_us) = wall_us(source.id, captured) {
+                    timeline.handle_sender_report(source.id, ntp(wall_us), source.rtp(captured));
+                }
             }
         }
     }
     worst
+}
+
+/// A wall clock that is right.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a wall clock")]
+fn right(_: TrackId, captured_us: i64) -> Option<i64> {
+    Some(captured_us)
 }
 
 fn sources(video_ppm: i64, audio_ppm: i64, video_delay_ms: u64) -> [Source; 2] {
@@ -107,19 +121,47 @@ fn sources(video_ppm: i64, audio_ppm: i64, video_delay_ms: u64) -> [Source; 2] {
 #[test]
 fn an_hour_of_drift_stays_within_five_milliseconds() {
     for (video, audio) in [(0, 200), (200, -200), (-200, 0)] {
-        let worst = run(&sources(video, audio, 20), 3_600_000_000, true, 30_000_000);
+        let worst = run(&sources(video, audio, 20), 3_600_000_000, 30_000_000, right);
         assert!(worst <= 5_000, "{video} and {audio} ppm: {worst} us");
     }
     // The control: without reports the clocks part.
-    let parted = run(&sources(200, -200, 20), 3_600_000_000, false, 30_000_000);
+    let parted = run(&sources(200, -200, 20), 3_600_000_000, 30_000_000, |_, _| None);
     assert!(parted > 1_000_000, "{parted} us");
 }
 
 #[test]
 fn a_track_that_came_late_is_brought_in_line_without_a_jump() {
     // Pictures took 150 ms longer than sound; the steps are checked on the way.
-    let worst = run(&sources(0, 0, 170), 60_000_000, true, 15_000_000);
+    let worst = run(&sources(0, 0, 170), 60_000_000, 15_000_000, right);
     assert!(worst <= 5_000, "{worst} us");
+}
+
+#[test]
+fn a_wall_clock_that_is_set_moves_nothing() {
+    // Set an hour ahead after a minute, and back after two; the steps are checked on the way.
+    let wall = |_: TrackId, captured_us: i64| {
+        let is_ahead = (60_000_000..120_000_000).contains(&captured_us);
+        Some(captured_us + if is_ahead { 3_600_000_000 } else { 0 })
+    };
+    let worst = run(&sources(100, -100, 20), 600_000_000, 30_000_000, wall);
+    assert!(worst <= 5_000, "{worst} us");
+}
+
+#[test]
+fn wall_clocks_that_are_not_common_leave_arrival_to_decide() {
+    let wall = |id: TrackId, captured_us: i64| match id {
+        TrackId::Video(_) => Some(captured_us),
+        TrackId::Audio(_) => Some(captured_us + 86_400_000_000),
+    };
+    let worst = run(&sources(0, 0, 20), 600_000_000, 0, wall);
+    assert!(worst <= 25_000, "{worst} us");
+}
+
+#[test]
+fn reports_on_one_track_alone_move_nothing() {
+    let wall = |id: TrackId, captured_us: i64| (id == VIDEO).then_some(captured_us);
+    let worst = run(&sources(0, 0, 20), 60_000_000, 0, wall);
+    assert!(worst <= 25_000, "{worst} us");
 }
 
 #[test]

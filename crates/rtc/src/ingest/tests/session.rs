@@ -117,6 +117,38 @@ fn sound_goes_on_after_a_lost_packet() {
 }
 
 #[test]
+fn simulcast_layers_are_repaired_each_by_its_own_stream() {
+    let mut now = start();
+    let rids = vec!["h".to_owned(), "l".to_owned()];
+    let section = Section { rids, ..video_section() };
+    let mut receiver = Receiver::new(now, config(vec![section]));
+    let mut send = |ssrc, payload_type, (id, rid): (u8, &[u8]), sequence, payload: &[u8]| {
+        let timestamp = u32::from(sequence) * 3_000;
+        let header = Header { marker: true, payload_type, sequence, timestamp, ssrc };
+        let writer = HeaderWriter::new(header).extension(1, b"v").extension(id, rid);
+        let mut bytes = vec![0; writer.written_bytes()];
+        writer.write(&mut bytes);
+        bytes.extend(payload);
+        now += ms(10);
+        receiver.handle_rtp(now, Bytes::from(bytes));
+    };
+    for sequence in [1, 2, 4] {
+        send(10, 96, (2, b"h"), sequence, b"high");
+        send(20, 96, (2, b"l"), sequence, b"low");
+    }
+    send(21, 97, (3, b"l"), 900, b"\x00\x03back");
+    // A probe of the path without a packet inside.
+    send(21, 97, (3, b"l"), 901, b"");
+    let mut got = [Vec::new(), Vec::new()];
+    while let Some((track, picture)) = receiver.poll_picture() {
+        let TrackId::Video(layer) = track else { panic!("{track:?}") };
+        got[usize::from(layer)].push(picture.payloads[0].clone());
+    }
+    assert_eq!(got[0], ["high", "high"]);
+    assert_eq!(got[1], ["low", "low", "back", "low"]);
+}
+
+#[test]
 fn an_encoder_that_begins_anew_goes_on_in_time() {
     let zero = start();
     let mut receiver = Receiver::new(zero, both());
