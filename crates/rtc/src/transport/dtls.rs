@@ -55,6 +55,14 @@ enum Stage {
     Done,
 }
 
+/// What a datagram held.
+#[derive(Default)]
+pub(super) struct Received {
+    pub(super) keys: Option<SrtpKeys>,
+    /// Application data: SCTP, if anything.
+    pub(super) packets: Vec<BytesMut>,
+}
+
 impl Dtls {
     pub(super) fn new(
         role: DtlsRole,
@@ -114,14 +122,14 @@ impl Dtls {
         Ok(())
     }
 
-    /// The keys, if this datagram was the last of the handshake.
+    /// The keys, if this datagram was the last of the handshake, and what else was in it.
     pub(super) fn handle_datagram(
         &mut self,
         now: Instant,
         datagram: &[u8],
-    ) -> Result<Option<SrtpKeys>, CloseReason> {
+    ) -> Result<Received, CloseReason> {
         if !self.admit(datagram) {
-            return Ok(None);
+            return Ok(Received::default());
         }
         let was_done = self.stage == Stage::Done;
         let events = match self.endpoint.read(now, PEER, None, BytesMut::from(datagram)) {
@@ -134,24 +142,33 @@ impl Dtls {
             // Out of order, or forged: the peer sends it again, or the deadline ends it.
             Err(error) => {
                 self.complaint = Some(error.to_string());
-                return Ok(None);
+                return Ok(Received::default());
             }
         };
-        let mut keys = None;
+        let mut received = Received::default();
         for event in events {
             match event {
                 EndpointEvent::HandshakeComplete => {
                     let state = self.endpoint.get_connection_state(PEER);
-                    keys = Some(state.and_then(export).ok_or_else(|| {
+                    received.keys = Some(state.and_then(export).ok_or_else(|| {
                         CloseReason::Handshake("the peer agreed on no SRTP profile".to_owned())
                     })?);
                     self.stage = Stage::Done;
                 }
+                EndpointEvent::ApplicationData(packet) => received.packets.push(packet),
                 EndpointEvent::PeerClosed => return Err(CloseReason::PeerClosed),
                 _ => {}
             }
         }
-        Ok(keys)
+        Ok(received)
+    }
+
+    /// Encrypts a packet for the peer. Dropped if the handshake is not over.
+    pub(super) fn send(&mut self, now: Instant, packet: &[u8]) {
+        if self.stage == Stage::Done {
+            // Fails only without a connection, and then nobody is there to send to.
+            let _ = self.endpoint.write(now, PEER, packet);
+        }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {

@@ -1,4 +1,4 @@
-//! One peer's ICE and DTLS, and the keys that come of them.
+//! One peer's ICE, DTLS and data channel, and the keys that come of them.
 //!
 //! [`Transport`] takes datagrams and time and gives datagrams and events: which path to the peer
 //! works, the SRTP keys, and why it ended. [`classify`] and [`stun_local_ufrag`] find, before
@@ -28,6 +28,7 @@
 
 mod certificate;
 mod crypto;
+mod data;
 mod demux;
 mod dtls;
 mod ice;
@@ -39,6 +40,7 @@ mod tests;
 use core::net::SocketAddr;
 
 pub use certificate::{Certificate, CertificateError, Fingerprint};
+pub use data::DataError;
 pub use demux::{Datagram, classify, stun_local_ufrag};
 pub use peer::{Transport, TransportOptions};
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::data::{Data, DataError};
 use super::dtls::Dtls;
 use super::ice::Ice;
 use super::{
@@ -38,10 +39,12 @@ pub struct TransportOptions {
 
 /// One peer's ICE and DTLS.
 ///
-/// Costs about 20 kB, bounded by the named limits of this module whatever the peer sends.
+/// Its memory is bounded by the named limits of this module, whatever the peer sends.
 pub struct Transport {
     ice: Ice,
     dtls: Dtls,
+    role: DtlsRole,
+    data: Option<Data>,
     /// Where DTLS came from before a path was nominated.
     early: Option<Path>,
     /// The path last told of.
@@ -71,6 +74,8 @@ impl Transport {
         Ok(Self {
             ice,
             dtls,
+            role: options.role,
+            data: None,
             early: None,
             told: None,
             keys: None,
@@ -97,6 +102,25 @@ impl Transport {
         }
     }
 
+    /// Offers the peer a data channel of this name, if its SDP has one. To be called before
+    /// [`TransportEvent::Connected`]; repeating it does nothing.
+    pub fn open_data(&mut self, label: &str) {
+        if !self.is_ready {
+            self.data.get_or_insert_with(|| Data::new(self.role, label));
+        }
+    }
+
+    /// Sends a binary message along the data channel, in order and reliably.
+    ///
+    /// # Errors
+    /// [`DataError`] if the message was not taken; the session goes on.
+    pub fn send_data(&mut self, now: Instant, message: &[u8]) -> Result<(), DataError> {
+        let data = self.data.as_mut().filter(|_| !self.is_closed).ok_or(DataError::NotOpen)?;
+        data.send(now, message)?;
+        self.send(now);
+        Ok(())
+    }
+
     /// Takes STUN or DTLS that arrived along `path`. Anything else, and anything forged or
     /// malformed, is ignored.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
@@ -107,12 +131,7 @@ impl Transport {
             Datagram::Stun => self.ice.handle_datagram(now, path, datagram),
             Datagram::Dtls if self.ice.is_valid(path) || self.early == Some(path) => {
                 self.early.get_or_insert(path);
-                let result = self.dtls.handle_datagram(now, datagram);
-                match result {
-                    Ok(Some(keys)) => self.keys = Some(keys),
-                    Ok(None) => {}
-                    Err(reason) => self.end(reason),
-                }
+                self.handle_dtls(now, datagram);
             }
             _ => return,
         }
@@ -125,6 +144,9 @@ impl Transport {
             return;
         }
         self.ice.handle_timeout(now);
+        if let Some(data) = &mut self.data {
+            data.handle_timeout(now);
+        }
         if let Err(reason) = self.dtls.handle_timeout(now) {
             self.end(reason);
         } else if self.ice.has_lapsed(now) {
@@ -145,7 +167,8 @@ impl Transport {
             return None;
         }
         let deadline = (!self.is_connected()).then_some(self.connect_by);
-        let times = [deadline, self.ice.poll_timeout(), self.dtls.poll_timeout()];
+        let data = self.data.as_ref().and_then(Data::poll_timeout);
+        let times = [deadline, self.ice.poll_timeout(), self.dtls.poll_timeout(), data];
         times.into_iter().flatten().min()
     }
 
@@ -177,7 +200,7 @@ impl Transport {
     pub fn close(&mut self, now: Instant) {
         if !self.is_closed {
             self.dtls.close(now);
-            self.send();
+            self.send(now);
             self.end(CloseReason::Closed);
         }
     }
@@ -185,6 +208,22 @@ impl Transport {
     #[cfg(test)]
     pub(super) fn transmits_waiting(&self) -> usize {
         self.transmits.len()
+    }
+
+    fn handle_dtls(&mut self, now: Instant, datagram: &[u8]) {
+        let received = match self.dtls.handle_datagram(now, datagram) {
+            Ok(received) => received,
+            Err(reason) => return self.end(reason),
+        };
+        if let Some(data) = &mut self.data {
+            if received.keys.is_some() {
+                data.start(now);
+            }
+            for packet in received.packets {
+                data.handle_packet(now, packet);
+            }
+        }
+        self.keys = received.keys.or(self.keys.take());
     }
 
     fn is_connected(&self) -> bool {
@@ -199,7 +238,7 @@ impl Transport {
         {
             self.end(reason);
         }
-        self.send();
+        self.send(now);
         let Some(path) = self.path().filter(|_| !self.is_closed) else { return };
         if let Some(keys) = self.keys.take() {
             self.is_ready = true;
@@ -211,9 +250,14 @@ impl Transport {
         }
     }
 
-    fn send(&mut self) {
+    fn send(&mut self, now: Instant) {
         while let Some(transmit) = self.ice.poll_transmit() {
             self.transmits.push_back(transmit);
+        }
+        let packets =
+            self.data.iter_mut().flat_map(|data| std::iter::from_fn(|| data.poll_transmit(now)));
+        for packet in packets.flatten() {
+            self.dtls.send(now, &packet);
         }
         let path = self.path();
         while let Some(bytes) = self.dtls.poll_transmit() {
