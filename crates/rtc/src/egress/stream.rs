@@ -7,7 +7,7 @@ use tally_media::TrackId;
 
 use super::history::{Answer, History, Sent};
 use super::reports::Delivery;
-use crate::packetize::{PacketizedFrame, Prefix};
+use crate::packetize::{PREFIX_BYTES_MAX, PacketizedFrame, Prefix};
 
 /// Fixed numbers of a stream; the random ones come from whoever makes the session.
 #[derive(Clone, Copy, Debug)]
@@ -281,12 +281,14 @@ fn packet(ssrc: u32, payload_type: u8, sequence: u64, sent: &Sent) -> StreamPack
     let payload = &sent.frame.payloads[sent.payload];
     let mut prefix = payload.prefix;
     if let (Some(at), Some(id)) = (payload.picture_id, sent.picture_id) {
-        let mut bytes = prefix.as_slice().to_owned();
+        let length = prefix.as_slice().len();
+        let mut bytes = [0; PREFIX_BYTES_MAX];
+        bytes[..length].copy_from_slice(prefix.as_slice());
         let at = usize::from(at.offset);
-        if let Some(place) = bytes.get_mut(at..at + 2) {
+        if let Some(place) = bytes[..length].get_mut(at..at + 2) {
             // The top bit says that the id has 15 bits (RFC 7741, section 4.2; RFC 9628, section 4.2).
             place.copy_from_slice(&(0x8000 | id).to_be_bytes());
-            prefix = Prefix::new(&bytes);
+            prefix = Prefix::new(&bytes[..length]);
         }
     }
     StreamPacket {

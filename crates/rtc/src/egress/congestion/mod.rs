@@ -37,6 +37,9 @@ const LOSS_WINDOW: (u32, Duration) = (20, Duration::from_millis(500));
 const REMB_VALID: Duration = Duration::from_secs(10);
 /// Without transport-wide feedback for this long, receiver reports are all there is.
 const TWCC_VALID: Duration = Duration::from_secs(2);
+/// Sending on while transport-wide feedback has stopped for this long, the estimate is halved, again
+/// every half of it: the path is down, and what comes back may be another one.
+const SILENCE: Duration = Duration::from_secs(1);
 /// Probes: time to the next after one that found more, the longest after those that did not, length
 /// of each, times the estimate it tries.
 const PROBE_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
@@ -175,6 +178,7 @@ impl Estimator {
             self.unreported.pop_front();
             self.first += 1;
         }
+        self.decay_in_silence(now);
         let sent_us = self.elapsed_us(now);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.unreported.push_back((sent_us, bytes));
@@ -276,6 +280,16 @@ impl Estimator {
             arrived: None,
         });
         Some(probe)
+    }
+
+    fn decay_in_silence(&mut self, now: Instant) {
+        let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
+        let silent = since(self.twcc_at).is_some_and(|it| (SILENCE..TWCC_VALID).contains(&it));
+        if silent && since(self.decreased_at).is_none_or(|it| it >= SILENCE / 2) {
+            self.decreased_at = Some(now);
+            self.delay_bps *= 0.5;
+            self.bound();
+        }
     }
 
     fn elapsed_us(&self, now: Instant) -> i64 {

@@ -154,6 +154,18 @@ fn probes_find_room_that_media_does_not_use() {
 }
 
 #[test]
+fn a_path_that_is_down_lowers_it() {
+    let mut path = Path::new(0, 1);
+    path.run(10_000, 4e6, 6e6);
+    let before = path.estimate();
+    for ms in 0..3_000 {
+        path.estimator.on_sent(path.next, PACKET_BYTES, path.now() + Duration::from_millis(ms));
+        path.next += 1;
+    }
+    assert!(path.estimate() < before / 3.0, "{before} {}", path.estimate());
+}
+
+#[test]
 fn without_transport_wide_feedback_remb_and_reports_serve() {
     let start = anchor();
     let mut estimator = Estimator::new(EstimatorConfig::default(), start);
