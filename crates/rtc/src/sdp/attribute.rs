@@ -26,6 +26,7 @@ pub(super) struct SectionReader {
     ufrag: Option<String>,
     pwd: Option<String>,
     bundle_only: bool,
+    direction: Option<Direction>,
     feedback_of_all: Feedback,
     /// Rids declared with `send`, in order.
     rids: Vec<String>,
@@ -78,6 +79,7 @@ impl SectionReader {
             ufrag: None,
             pwd: None,
             bundle_only: false,
+            direction: None,
             feedback_of_all: Feedback::default(),
             rids: Vec::new(),
         })
@@ -109,7 +111,7 @@ impl SectionReader {
             "rid" | "simulcast" => self.read_layers(name, value),
             "ssrc" | "ssrc-group" => self.read_ssrc(name, value),
             name => match Direction::named(name) {
-                Some(direction) => section.direction = direction,
+                Some(direction) => self.direction = Some(direction),
                 None => section.transport.read(name, value)?,
             },
         }
@@ -173,10 +175,11 @@ impl SectionReader {
         }
     }
 
-    /// The section, once its last line is read.
-    pub(super) fn finish(self) -> Result<Section, OfferError> {
+    /// The section, once its last line is read; `direction` is the session's.
+    pub(super) fn finish(self, direction: Direction) -> Result<Section, OfferError> {
         let mut section = self.section;
         section.rejected &= !self.bundle_only;
+        section.direction = self.direction.unwrap_or(direction);
         section.transport.ice = match (self.ufrag, self.pwd) {
             (None, None) => None,
             (ufrag, pwd) => {

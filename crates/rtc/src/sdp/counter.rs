@@ -43,7 +43,7 @@ impl CounterOffer {
         write::session(&mut text, &["0", "1"][..sections.len()], true, local);
         for (index, (kind, media)) in sections.iter().enumerate() {
             write::media_head(&mut text, *kind, PROTOCOL, media);
-            write::media_body(&mut text, *kind, media, Direction::SendOnly, local);
+            write::media_body(&mut text, *kind, media, Direction::SendOnly, local, &[]);
             write::transport(&mut text, "actpass", local);
             if index == 0 {
                 write::candidates(&mut text, &local.candidates);

@@ -1,7 +1,7 @@
 //! A session description read into values.
 
 use super::attribute::SectionReader;
-use super::section::Section;
+use super::section::{Direction, Section};
 use super::security::credentials;
 use super::{OfferError, TransportAttributes};
 
@@ -58,7 +58,7 @@ impl Offer {
                     }
                     let next = SectionReader::new(value, number)?;
                     if let Some(done) = section.replace(next) {
-                        offer.sections.push(done.finish()?);
+                        offer.sections.push(done.finish(session.direction)?);
                     }
                 }
                 (Some(("a", value)), Some(section)) => section.read(value)?,
@@ -66,7 +66,7 @@ impl Offer {
                 _ => {}
             }
         }
-        offer.sections.extend(section.map(SectionReader::finish).transpose()?);
+        offer.sections.extend(section.map(|last| last.finish(session.direction)).transpose()?);
         session.finish(&mut offer)?;
         Ok(offer)
     }
@@ -88,6 +88,8 @@ struct SessionReader {
     transport: TransportAttributes,
     ufrag: String,
     pwd: String,
+    /// For sections that have none (RFC 8866 section 6.7).
+    direction: Direction,
 }
 
 impl SessionReader {
@@ -104,7 +106,10 @@ impl SessionReader {
             "extmap-allow-mixed" => offer.extmap_allow_mixed = true,
             "ice-ufrag" => value.clone_into(&mut self.ufrag),
             "ice-pwd" => value.clone_into(&mut self.pwd),
-            _ => self.transport.read(name, value)?,
+            name => match Direction::named(name) {
+                Some(direction) => self.direction = direction,
+                None => self.transport.read(name, value)?,
+            },
         }
         Ok(())
     }

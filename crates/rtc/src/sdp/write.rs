@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::negotiate::{Plan, Remote};
 use super::section::{Direction, Kind, Section};
-use super::{Candidate, Local, NegotiatedCodec, NegotiatedMedia, Offer};
+use super::{Candidate, ExtensionMap, Local, NegotiatedCodec, NegotiatedMedia, Offer};
 use crate::transport::{Credentials, DtlsRole};
 
 /// The port where no address is meant yet (RFC 8829 section 5.2.1).
@@ -56,7 +56,7 @@ pub(super) fn answer(
         match plan {
             Plan::Media(media) => {
                 media_head(&mut text, section.kind, &section.protocol, media);
-                media_body(&mut text, section.kind, media, direction, local);
+                media_body(&mut text, section.kind, media, direction, local, &section.extensions);
             }
             Plan::Data(_) => data_channel(&mut text, section),
             Plan::Inactive => inactive(&mut text, section),
@@ -103,19 +103,28 @@ pub(super) fn media_head(text: &mut Text, kind: Kind, protocol: &str, media: &Ne
     section_head(text, media.mid.as_deref());
 }
 
-/// Direction, codecs, extensions, layers and streams of a section with media.
+/// Direction, codecs, extensions, layers and streams of a section with media; `offered` are the
+/// extensions it answers, if any.
 pub(super) fn media_body(
     text: &mut Text,
     kind: Kind,
     media: &NegotiatedMedia,
     direction: Direction,
     local: &Local,
+    offered: &[ExtensionMap],
 ) {
     let sends = direction.sends();
     text.line(format_args!("a={}", if sends { "sendonly" } else { "recvonly" }));
     rtcp(text);
     for (id, uri) in media.extensions.lines() {
-        text.line(format_args!("a=extmap:{id} {uri}"));
+        // RFC 8285 section 7: a line of one direction is answered with the other.
+        let limit = offered.iter().find(|map| map.id == id).map(|map| map.direction);
+        let direction = match limit {
+            Some(Direction::RecvOnly) => "/sendonly",
+            Some(Direction::SendOnly) => "/recvonly",
+            _ => "",
+        };
+        text.line(format_args!("a=extmap:{id}{direction} {uri}"));
     }
     for codec in &media.codecs {
         payload_type(text, codec);

@@ -107,6 +107,9 @@ fn firefox_plays_vp8_and_not_h264() {
     assert_eq!(types(agreed.audio.as_ref()), [(109, None)]);
     assert!(agreed.remote_fingerprint.to_string().ends_with(":72:1B")); // of the session level
 
+    let playout = "a=extmap:6/sendonly http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+    assert!(section_lines(&play(text, vp8).sdp, 1).contains(&playout)); // offered as recvonly
+
     let answer = play(text, H264_HIGH);
     assert_eq!(answer.negotiated.video, None);
     assert!(section_lines(&answer.sdp, 1).contains(&"a=inactive"));
@@ -149,6 +152,34 @@ fn obs_publishes_with_candidates() {
     let video = agreed.video.unwrap();
     assert_eq!(types(Some(&video)), [(96, Some(97))]); // "RTX" in capitals
     assert!(video.codecs[0].feedback.pli && !video.codecs[0].feedback.fir);
+}
+
+#[test]
+fn h265_plays_where_profile_and_tier_are_listed() {
+    let text = client_offer!("aiortc-whep")
+        .replace("a=rtpmap:99 H264/90000", "a=rtpmap:99 h265/90000")
+        .replace(
+            "packetization-mode=1;level-asymmetry-allowed=1;profile-level-id=42001f",
+            "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST",
+        );
+    let h265 = |profile, tier, level| {
+        let video = Some(VideoFormat::H265 { profile, tier, level });
+        types(play(&text, Playable { video, opus: true }).negotiated.video.as_ref())
+    };
+    assert_eq!(h265(1, 0, 93), [(99, Some(100))]);
+    assert_eq!(h265(1, 0, 153), [(99, Some(100))]); // only the level is above
+    assert_eq!(h265(2, 0, 93), []);
+    assert_eq!(h265(1, 1, 93), []);
+}
+
+#[test]
+fn directions_of_the_session_level_hold() {
+    let text = client_offer!("ffmpeg-whip").replace("a=sendonly\n", "");
+    let text = text.replace("t=0 0", "t=0 0\na=recvonly");
+    assert_eq!(answer_publish(&offer(&text), &local()), Err(Refusal::NothingInCommon));
+    let one = text.replace("a=mid:1", "a=mid:1\na=sendonly");
+    let agreed = publish(&one).negotiated;
+    assert!(agreed.video.is_some() && agreed.audio.is_none());
 }
 
 #[test]
