@@ -122,6 +122,11 @@ impl Depacketizer {
         if bytes > FRAME_BYTES_MAX {
             return Err(DepacketizeError::TooLarge);
         }
+        if payloads.iter().any(Bytes::is_empty) {
+            // Padding alone: senders probe a path with such packets, numbered among the others.
+            let filled = payloads.iter().filter(|payload| !payload.is_empty()).cloned();
+            return self.assemble(&filled.collect::<Vec<_>>());
+        }
         match self.format {
             Format::H264 | Format::H265 => self.assemble_nal_units(payloads, bytes),
             Format::Av1 => self.assemble_obus(payloads, bytes).map(Some),

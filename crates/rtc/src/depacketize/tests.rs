@@ -172,7 +172,9 @@ fn opus_packets_come_back_without_a_copy() {
     assert_eq!(made.payload.as_ptr(), payloads[0].as_ptr());
     assert_eq!(made.codec, Some(opus::stereo()));
     let mut depacketizer = Depacketizer::new(Format::Opus);
-    assert!(matches!(depacketizer.assemble(&[Bytes::new()]), Err(DepacketizeError::Codec(_))));
+    assert_eq!(depacketizer.assemble(&[Bytes::new()]), Err(DepacketizeError::Empty));
+    let cut = Bytes::from_static(&[0xFF]);
+    assert!(matches!(depacketizer.assemble(&[cut]), Err(DepacketizeError::Codec(_))));
     let two = [payloads[0].clone(), payloads[0].clone()];
     assert_eq!(depacketizer.assemble(&two), Err(DepacketizeError::TooLarge));
 }
@@ -190,6 +192,13 @@ fn a_stap_a_and_fu_a_by_the_figures_of_rfc_6184() {
     assert_eq!(made.payload, [0, 0, 0, 4, 0x65, 0x88, 1, 2][..]);
     assert_eq!(made.codec, Some(h264_codec()));
     assert_eq!(depacketizer.codec(), Some(&h264_codec()));
+}
+
+#[test]
+fn packets_of_padding_alone_are_passed_over() {
+    let pieces = [bytes(&[&[0x5C, 0x81, 0x88]]), Bytes::new(), bytes(&[&[0x5C, 0x41, 1]])];
+    let made = Depacketizer::new(Format::H264).assemble(&pieces).unwrap().unwrap();
+    assert_eq!(made.payload, [0, 0, 0, 3, 0x41, 0x88, 1][..]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub struct PictureIdAt {
 pub struct Payload {
     /// What the payload format puts in front.
     pub prefix: Prefix,
-    /// A slice of the frame; never a copy of more than parameter sets.
+    /// A slice of the frame, or parameter sets in front of it. Empty where the prefix holds all there
+    /// is: an AV1 unit of a few bytes.
     pub body: Bytes,
     /// The RTP marker bit: the last packet of a picture.
     pub marker: bool,
@@ -90,7 +91,8 @@ pub struct PacketizedFrame {
     pub keyframe: bool,
     /// Whether no other frame needs this one: it may be left out.
     pub disposable: bool,
-    /// The payloads in order; all but the last few of equal size, as GSO wants it.
+    /// The payloads in order. Fragments of one unit (of the whole frame, for VP8 and VP9) have equal
+    /// size, as GSO wants it; only the last of them may be shorter.
     pub payloads: Vec<Payload>,
     /// Bytes of the frame's media.
     pub media_bytes: u32,
