@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::rules::{BASIS_POINTS_WHOLE, Condition, Currency, Measure, Threshold};
-use crate::{Figures, Level, LevelState, Rules};
+use crate::{Figures, Level, LevelState, Rules, Standing};
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
@@ -15,6 +15,8 @@ pub struct Explanation {
     pub level: Level,
     /// Whether it is about reaching the level or about keeping it.
     pub goal: Goal,
+    /// The creator's standing: only a good one lets them rise, whatever the figures.
+    pub standing: Standing,
     /// One row per requirement; all must be met.
     pub requirements: Vec<Requirement>,
     /// The least of the requirements' progress: 10,000 means that all are met.
@@ -75,7 +77,8 @@ pub fn explain(rules: &Rules, state: &LevelState, figures: &Figures, level: Leve
     let progress = requirements.iter().map(|it| it.progress_basis_points).min();
     let progress_basis_points = progress.unwrap_or(BASIS_POINTS_WHOLE);
     let text = summary(state, level, &requirements);
-    Explanation { level, goal, requirements, progress_basis_points, text }
+    let standing = state.standing;
+    Explanation { level, goal, standing, requirements, progress_basis_points, text }
 }
 
 /// The requirements that are not met, in one line. Empty if all are.
@@ -110,23 +113,29 @@ fn progress(threshold: &Threshold, figures: &Figures) -> Progress {
 }
 
 fn summary(state: &LevelState, level: Level, requirements: &[Requirement]) -> String {
-    let unmet: Vec<_> =
-        requirements.iter().filter(|it| !it.is_met).map(|it| it.text.as_str()).collect();
-    let missing = unmet.join("; ");
+    let unmet = requirements.iter().filter(|it| !it.is_met).map(|it| it.text.as_str());
+    let missing = unmet.collect::<Vec<_>>().join("; ");
     if level < state.level {
         return format!("{level} is below your level, {}", state.level);
     }
     if level == state.level {
-        return match unmet.is_empty() {
+        return match missing.is_empty() {
             true => format!("You keep {level}"),
             false => format!("To keep {level}: {missing}"),
         };
     }
+    let standing = match state.standing {
+        Standing::Good => "",
+        Standing::Suspended => "Suspended, so there is no way up. ",
+        Standing::NotEnrolled => "Not enrolled, so there is no way up. ",
+    };
     let first = state.level.above().filter(|next| *next != level);
     let first = first.map(|next| format!(" ({next} comes first)")).unwrap_or_default();
-    match unmet.is_empty() {
-        true => format!("{level}{first}: all {} requirements are met", requirements.len()),
-        false => format!("To {level}{first}: {missing}"),
+    match missing.is_empty() {
+        true => {
+            format!("{standing}{level}{first}: all {} requirements are met", requirements.len())
+        }
+        false => format!("{standing}To {level}{first}: {missing}"),
     }
 }
 
@@ -157,7 +166,8 @@ fn line(progress: &Progress, currency: &Currency) -> String {
 }
 
 fn row(name: &str, [have, need, missing]: [String; 3], unit: &str) -> String {
-    if missing == "0" || missing.chars().all(|digit| matches!(digit, '0' | '.')) {
+    // What is missing is rounded up, so it is all zeros only if nothing is.
+    if missing.chars().all(|digit| matches!(digit, '0' | '.')) {
         return format!("{name}: {have} of {need}{unit}");
     }
     format!("{name}: {have} of {need}{unit}, {missing} missing")

@@ -135,6 +135,19 @@ fn a_level_two_above_says_which_comes_first() {
 }
 
 #[test]
+fn who_is_suspended_reads_why_nothing_rises() {
+    let (rules, shows) = (committed(), three_days());
+    let figures = Figures::over_window(&shows, START_MS + 9 * DAY_MS, 30);
+    let state = LevelState { standing: Standing::Suspended, ..LevelState::enrolled(START_MS) };
+    let explanation = explain(&rules, &state, &figures, Level::Insider);
+    assert_eq!(
+        explanation.text,
+        "Suspended, so there is no way up. Insider: all 4 requirements are met"
+    );
+    assert_eq!(explanation.standing, Standing::Suspended);
+}
+
+#[test]
 fn a_show_has_the_rights_of_its_go_live() {
     let rules = committed();
     let mut state = LevelState { level: Level::Insider, ..LevelState::enrolled(START_MS) };
