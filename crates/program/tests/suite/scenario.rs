@@ -51,7 +51,7 @@ fn days_are_those_of_the_calendar_and_viewers_are_people() {
     shows[1].start_ms = START_MS + 2 * DAY_MS - 60_000;
     let figures = |shows: &[ShowRecord]| Figures::over_window(shows, START_MS + 9 * DAY_MS, 30);
     assert_eq!((figures(&shows).days, figures(&shows).unique_viewers), (3, 20));
-    shows[1].start_ms = START_MS + 2 * DAY_MS;
+    shows[1].start_ms = START_MS + 3 * DAY_MS - 1;
     assert_eq!(figures(&shows).days, 2);
     shows[0].live_ms = 0;
     assert_eq!(figures(&shows).days, 1, "a show that published nothing is no day of streaming");
@@ -171,7 +171,7 @@ fn other_rules_name_who_would_move() {
     assert_eq!(what_if(&harder, &[alice, bob]), std::slice::from_ref(&moved));
     let shorter = Rules::parse(&LEVELS.replace("window_days = 30", "window_days = 10"));
     assert_eq!(what_if(&shorter.unwrap(), &[alice, bob]), []);
-    let three = LEVELS.replace("window_days = 30", "window_days = 8");
+    let short = LEVELS.replace("window_days = 30", "window_days = 8");
     let later_ms = START_MS + 10 * DAY_MS + 1;
     let late = [evaluate(
         &rules,
@@ -180,5 +180,21 @@ fn other_rules_name_who_would_move() {
         later_ms,
     )];
     let alice = History { creator: "alice", shows: &shows, decisions: &late };
-    assert_eq!(what_if(&Rules::parse(&three).unwrap(), &[alice]), [moved]);
+    assert_eq!(what_if(&Rules::parse(&short).unwrap(), &[alice]), [moved]);
+}
+
+#[test]
+fn other_rules_do_not_lift_who_was_suspended() {
+    let (rules, shows) = (committed(), three_days());
+    let now_ms = START_MS + 4 * DAY_MS;
+    let figures = Figures::over_window(&shows, now_ms, 30);
+    let enrolled = LevelState::enrolled(START_MS);
+    let suspended = LevelState { standing: Standing::Suspended, ..enrolled };
+    let nothing = Figures { window_days: 30, ..Figures::default() };
+    let decisions = [
+        evaluate(&rules, &enrolled, &nothing, START_MS + 1),
+        evaluate(&rules, &suspended, &figures, now_ms),
+    ];
+    let history = History { creator: "alice", shows: &shows, decisions: &decisions };
+    assert_eq!(what_if(&rules, &[history]), []);
 }

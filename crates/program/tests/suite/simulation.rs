@@ -42,8 +42,18 @@ pub(crate) fn months() -> impl Strategy<Value = Months> {
         let sales = sales.into_iter().flat_map(|(settled_minor, orders)| {
             [Sales { settled_minor, orders }; 7] // the same for a week
         });
-        Months { shows: shows.collect(), sales: sales.collect() }
+        let mut shows: Vec<ShowRecord> = shows.collect();
+        let corrections: Vec<_> = shows.iter().step_by(3).map(corrected).collect();
+        shows.extend(corrections);
+        Months { shows, sales: sales.collect() }
     })
+}
+
+/// A correction that comes three days after the first final figures and takes half of them.
+fn corrected(show: &ShowRecord) -> ShowRecord {
+    let at_ms = show.start_ms + 5 * DAY_MS;
+    let finality = Some(Finality { number: 1, at_ms });
+    ShowRecord { finality, valid_ms: show.valid_ms / 2, ..show.clone() }
 }
 
 /// The instants at which decisions are made: daily, and when a show becomes final.
