@@ -28,6 +28,10 @@ pub(super) const PICTURES_MAX: usize = 512;
 pub(super) const RTCP_MAX: usize = 64;
 /// Round trip assumed until one was measured.
 pub(super) const RTT_ASSUMED: Duration = Duration::from_millis(100);
+/// Bytes of one datagram of RTCP, before it is sealed: fits every path.
+const DATAGRAM_BYTES_MAX: usize = 1_150;
+/// Sequence numbers in one NACK packet, each four bytes at worst.
+const ASKS_PER_PACKET: usize = 128;
 /// Longest round trip believed.
 const RTT_MAX: Duration = Duration::from_secs(2);
 
@@ -46,6 +50,17 @@ pub struct Config {
     pub reduced_size: bool,
     /// Whether to send receiver reference times (`a=rtcp-fb rrtr`), to learn the round trip.
     pub reference_times: bool,
+}
+
+impl Config {
+    /// A datagram of feedback alone, or the shortest compound packet where it must be one.
+    fn feedback_writer(&self) -> Writer {
+        if self.reduced_size {
+            Writer::reduced(self.ssrc)
+        } else {
+            Writer::compound(self.ssrc, &[], &self.cname)
+        }
+    }
 }
 
 /// One picture, or one packet of sound: all its payloads, in order.
@@ -273,13 +288,12 @@ impl Receiver {
             self.collect(ssrc);
         }
         let reports = now >= self.report_due;
-        let mut writer = if reports || !self.config.reduced_size {
-            let blocks = if reports { self.report_blocks(now) } else { Vec::new() };
+        let mut writer = if reports {
+            let blocks = self.report_blocks(now);
             Writer::compound(self.config.ssrc, &blocks, &self.config.cname)
         } else {
-            Writer::reduced(self.config.ssrc)
+            self.config.feedback_writer()
         };
-        let mut due = reports;
         if reports {
             self.report_due = now + REPORT_INTERVAL;
             if self.config.reference_times {
@@ -289,22 +303,18 @@ impl Receiver {
                 writer.remb(bits_per_second, &ssrcs);
             }
         }
-        due |= self.ask(now, &mut writer);
+        let (writer, asked) = self.ask(now, writer);
+        if reports || asked {
+            self.send(writer);
+        }
         if now >= self.twcc_due {
             self.twcc_due = now + TRANSPORT_INTERVAL;
             // One packet a datagram: each is made to fit one.
             while self.twcc.is_due() {
-                let mut writer = if self.config.reduced_size {
-                    Writer::reduced(self.config.ssrc)
-                } else {
-                    Writer::compound(self.config.ssrc, &[], &self.config.cname)
-                };
+                let mut writer = self.config.feedback_writer();
                 self.twcc.write(&mut writer, ssrcs.first().copied().unwrap_or(0));
                 self.send(writer);
             }
-        }
-        if due {
-            self.send(writer);
         }
     }
 
@@ -432,15 +442,20 @@ impl Receiver {
         receptions.map(|reception| reception.take_report(now)).collect()
     }
 
-    /// Asks for packets and keyframes; whether there was something to ask for.
-    fn ask(&mut self, now: Instant, writer: &mut Writer) -> bool {
+    /// Asks for packets and keyframes, in more datagrams than one where one does not hold it; gives
+    /// the last one, and whether there was something to ask for.
+    fn ask(&mut self, now: Instant, mut writer: Writer) -> (Writer, bool) {
         let rtt = self.rtt();
+        let mut full = Vec::new();
         let mut asked = false;
         for (&ssrc, stream) in &mut self.streams {
             let sequences = stream.nack.take_due(now, rtt);
-            if !sequences.is_empty() {
-                self.stats.asked += sequences.len() as u64;
-                writer.nack(ssrc, &sequences);
+            self.stats.asked += sequences.len() as u64;
+            for some in sequences.chunks(ASKS_PER_PACKET) {
+                if writer.written_bytes() > DATAGRAM_BYTES_MAX - (12 + 4 * ASKS_PER_PACKET) {
+                    full.push(std::mem::replace(&mut writer, self.config.feedback_writer()));
+                }
+                writer.nack(ssrc, some);
                 asked = true;
             }
             let keyframes = self.keyframes.get_mut(&stream.track);
@@ -449,7 +464,8 @@ impl Receiver {
                 asked = true;
             }
         }
-        asked
+        full.into_iter().for_each(|writer| self.send(writer));
+        (writer, asked)
     }
 
     fn send(&mut self, writer: Writer) {

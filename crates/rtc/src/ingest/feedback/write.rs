@@ -53,6 +53,12 @@ impl Writer {
         writer
     }
 
+    /// Bytes written so far.
+    #[must_use]
+    pub fn written_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The datagram; empty where nothing was written.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {

@@ -8,13 +8,17 @@ use rtc_rtcp::goodbye::Goodbye;
 use rtc_rtcp::receiver_report::ReceiverReport;
 use rtc_rtcp::sender_report::SenderReport;
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc_rtcp::{Packet, packet};
-use tally_media::{Medium, TrackId};
+use tally_media::codec::VideoRecord;
+use tally_media::{Codec, Frame, Medium, Timescale, Timestamp, Track, TrackId};
 
-use super::peer::{config, ms, start, video_section};
+use super::peer::{Random, config, ms, start, video_section};
+use crate::depacketize::{Depacketizer, Format, starts_picture};
 use crate::ingest::receiver::{PICTURES_MAX, REPORT_INTERVAL};
 use crate::ingest::sources::{PayloadFormat, Section};
 use crate::ingest::{Config, Receiver};
+use crate::packetize::Packetizer;
 use crate::rtp::{Header, HeaderWriter};
 
 const VIDEO: (u32, u8) = (10, 96);
@@ -97,6 +101,31 @@ fn reports_and_transport_feedback_tell_what_came() {
     let report = &find::<ReceiverReport>(&told).reports[0];
     assert_eq!((report.ssrc, report.fraction_lost, report.total_lost), (AUDIO.0, 64, 1));
     assert_eq!((report.last_sender_report, report.delay), (0x5_0000, 32_768));
+}
+
+#[test]
+fn many_asks_go_in_datagrams_that_fit() {
+    let zero = start();
+    let rids = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+    let section = Section { rids, ssrcs: vec![10, 11, 12, 13], ..video_section() };
+    let mut receiver = Receiver::new(zero, Config { reduced_size: false, ..config(vec![section]) });
+    // Far enough apart for an entry each.
+    for n in (0..1_900_u16).filter(|n| n % 18 != 1) {
+        for ssrc in 10..14 {
+            send(&mut receiver, zero, (ssrc, 96), n, u32::from(n) * 3_000);
+        }
+    }
+    receiver.handle_timeout(zero + ms(20));
+    let mut asked = 0;
+    while let Some(bytes) = receiver.poll_rtcp() {
+        assert!(bytes.len() <= 1_200, "{} bytes", bytes.len());
+        for packet in packet::unmarshal(&mut &bytes[..]).unwrap() {
+            if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
+                asked += nack.nacks.iter().map(|pair| pair.packet_list().len()).sum::<usize>();
+            }
+        }
+    }
+    assert_eq!((asked, receiver.stats().asked), (4 * 106, 4 * 106));
 }
 
 #[test]
@@ -199,4 +228,64 @@ fn a_wanted_keyframe_is_asked_for_until_it_comes() {
     receiver.keyframe_arrived(video);
     receiver.handle_timeout(zero + ms(2_000));
     assert_eq!(receiver.stats().keyframe_requests, 3);
+}
+
+/// A VP8 keyframe of 322x182 with `len` bytes of picture behind its header.
+fn vp8_keyframe(len: usize, fill: u8) -> Bytes {
+    let mut frame = b"\xf0\x67\x00\x9d\x01\x2a\x42\x01\xb6\x00".to_vec();
+    frame.resize(frame.len() + len, fill);
+    Bytes::from(frame)
+}
+
+#[test]
+fn frames_come_out_as_they_went_in_over_a_link_that_loses_and_swaps() {
+    let record = VideoRecord {
+        record: Bytes::new(),
+        width: 322,
+        height: 182,
+        rfc6381: String::new(),
+        color: None,
+    };
+    let id = TrackId::Video(0);
+    let codec = Codec::Vp8(record);
+    let track = Track { id, codec, timescale: Timescale::VIDEO, language: None, color: None };
+    let mut packetizer = Packetizer::new(&track, 1_100).unwrap();
+    let mut depacketizer = Depacketizer::new(Format::Vp8);
+    let zero = start();
+    let mut receiver = Receiver::new(zero, config(vec![video_section()]));
+    let mut random = Random(3);
+    let (mut sequence, mut sent, mut got) = (60_000_u16, Vec::new(), Vec::new());
+    let mut packets = Vec::new();
+    for n in 0..200_u8 {
+        let payload = vp8_keyframe(usize::from(n) * 50, n);
+        let time = Timestamp::new(i64::from(n) * 3_000, Timescale::VIDEO);
+        let frame = Frame { dts: time, pts: time, duration_ticks: None, keyframe: true, payload };
+        let made = packetizer.packetize(&frame).unwrap();
+        for payload in &made.payloads {
+            sequence = sequence.wrapping_add(1);
+            let timestamp = u32::from(n) * 3_000;
+            let header =
+                Header { marker: payload.marker, payload_type: 96, sequence, timestamp, ssrc: 10 };
+            let mut bytes = vec![0; 12];
+            HeaderWriter::new(header).write(&mut bytes);
+            bytes.extend(payload.prefix.as_slice());
+            bytes.extend(&payload.body);
+            // One in ten comes 30 to 90 ms late, as if sent again.
+            let late = if random.below(10) == 0 && n > 0 { 30 + random.below(60) } else { 0 };
+            packets.push((u64::from(n) * 33 + late, packets.len(), Bytes::from(bytes)));
+        }
+        sent.push(frame.payload);
+    }
+    packets.sort();
+    for (at_ms, _, bytes) in packets {
+        receiver.handle_rtp(zero + ms(at_ms), bytes);
+    }
+    receiver.handle_timeout(zero + ms(10_000));
+    while let Some((_, picture)) = receiver.poll_picture() {
+        if picture.after_loss {
+            assert!(starts_picture(Format::Vp8, &picture.payloads[0]));
+        }
+        got.push(depacketizer.assemble(&picture.payloads).unwrap().unwrap().payload);
+    }
+    assert_eq!(got, sent);
 }
