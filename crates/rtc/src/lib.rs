@@ -8,7 +8,6 @@
 //! - [`packetize`] and [`depacketize`]: frames into payloads, once per stream; payloads into frames.
 //! - [`ingest`]: what a publisher sends: reordering, repair, feedback, tracks and frames.
 //! - [`egress`]: what one viewer gets: headers, repair, congestion control, layers.
-//! - [`session`]: the whole of a WHIP or WHEP session from the parts above.
 //!
 //! # Must never
 //! Open a socket, start a task, read the clock, speak HTTP or know the hub.
@@ -19,6 +18,5 @@ pub mod ingest;
 pub mod packetize;
 pub mod rtp;
 pub mod sdp;
-pub mod session;
 pub mod srtp;
 pub mod transport;

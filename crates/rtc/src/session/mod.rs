@@ -1,1 +1,0 @@
-//! A whole WHIP or WHEP session.
