@@ -8,7 +8,7 @@ pub(super) const KEY_BYTES: usize = 16;
 /// How packets are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// AEAD_AES_128_GCM (RFC 7714): chosen first, it costs a fraction of the other.
+    /// AEAD_AES_128_GCM (RFC 7714): chosen first, it costs a fifth of the other.
     AeadAes128Gcm,
     /// AES128_CM_HMAC_SHA1_80 (RFC 3711): what every peer has.
     Aes128CmHmacSha1_80,
