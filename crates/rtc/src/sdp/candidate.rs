@@ -9,8 +9,8 @@ use crate::transport::Protocol;
 const FOUNDATION_CHARS_MAX: usize = 32;
 /// RFC 8445 section 5.1.2.2: the recommended preference of host candidates.
 const HOST_PREFERENCE: u32 = 126;
-/// RFC 6544 section 4.2: the direction preference of passive host candidates is 4, in the upper bits;
-/// it leaves them below UDP.
+/// RFC 6544 section 4.2: the direction preference of passive host candidates is 4, in the upper
+/// bits; it leaves them below UDP.
 const TCP_DIRECTION_PREFERENCE: u32 = 4 << 13;
 
 /// Where a candidate comes from.

@@ -36,7 +36,7 @@ pub enum OfferError {
 /// where [`Refusal::NothingInCommon`] meets a viewer. // W4, W15
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// More than one audio or more than one video section.
+    /// More than one audio, video or data channel section.
     #[error("more than one {0} section is offered, one is supported")]
     TooMany(Kind),
     /// Several sections that are not in one BUNDLE group.

@@ -2,8 +2,8 @@
 
 use super::section::Direction;
 
-/// Highest id of the one-byte form. Clients number the extensions used here lower; higher ones would
-/// make every packet's header longer.
+/// Highest id of the one-byte form. Clients number the extensions used here lower; higher ones
+/// would make every packet's header longer.
 const ID_MAX: u8 = 14;
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";

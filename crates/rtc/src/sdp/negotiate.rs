@@ -47,6 +47,9 @@ impl Remote {
                 return Err(Refusal::TooMany(kind));
             }
         }
+        if live().filter(|section| section.kind == Kind::Application).count() > 1 {
+            return Err(Refusal::TooMany(Kind::Application));
+        }
         let is_bundled =
             |s: &Section| s.mid.as_ref().is_some_and(|mid| description.bundle.contains(mid));
         if live().count() > 1 && !live().all(is_bundled) {

@@ -86,7 +86,7 @@ pub struct NegotiatedMedia {
 }
 
 impl NegotiatedMedia {
-    /// The codec of a payload type that came in; `true` with it when the packet is a retransmission.
+    /// The codec of a payload type that came in; `true` with it for a retransmission.
     #[must_use]
     pub fn codec(&self, payload_type: u8) -> Option<(&NegotiatedCodec, bool)> {
         self.codecs.iter().find_map(|codec| {

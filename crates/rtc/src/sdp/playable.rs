@@ -106,7 +106,8 @@ impl VideoFormat {
                 is_ok.then_some(u32::from(is_low))
             }
             Self::Av1 { profile } => {
-                offered.number("profile", 0)?.checked_sub(u32::from(profile)) // each includes the lower
+                // Each profile includes the lower ones.
+                offered.number("profile", 0)?.checked_sub(u32::from(profile))
             }
             Self::Vp9 { profile } => {
                 (offered.number("profile-id", 0)? == u32::from(profile)).then_some(0)
@@ -129,8 +130,8 @@ fn h264_rank([profile, constraints, _]: [u8; 3]) -> u8 {
 }
 
 /// RFC 6184 section 8.2.2 lets only levels differ; viewers list fewer profiles than they decode, so
-/// after the same profile comes the nearest that includes it, then the nearest below, down from High.
-/// Packetization mode weighs most: in mode 0 no frame may be cut.
+/// after the same profile comes the nearest that includes it, then, from High down, the nearest
+/// below. Packetization mode weighs most: in mode 0 no frame may be cut.
 fn h264_distance(source: [u8; 3], offered: &OfferedCodec) -> Option<u32> {
     let listed = match offered.parameter("profile-level-id") {
         Some(hex) if hex.len() == 6 => {

@@ -7,8 +7,8 @@ use super::{
     Answer, CodecName, Extensions, Local, NegotiatedCodec, Offer, OfferedCodec, Refusal, RemoteSsrc,
 };
 
-/// Most simulcast layers taken: browsers and OBS send 3, and each costs a receiver. Further ones are
-/// left out of the answer, so that they are not sent (RFC 8853 section 5.3.2).
+/// Most simulcast layers taken: browsers and OBS send 3, and each costs a receiver. Further ones
+/// are left out of the answer, so that they are not sent (RFC 8853 section 5.3.2).
 pub const SIMULCAST_LAYERS_MAX: usize = 4;
 
 /// Stereo is wanted: browsers send mono otherwise (RFC 7587 section 6.1).

@@ -211,8 +211,8 @@ fn section_head(text: &mut Text, mid: Option<&str>) {
     }
 }
 
-/// RTCP shares the port. WHIP and WHEP want `rtcp-mux-only` here too (W4), although RFC 8858 keeps it
-/// to offers; clients that do not expect it skip it.
+/// RTCP shares the port. WHIP and WHEP want `rtcp-mux-only` here too (W4), although RFC 8858 keeps
+/// it to offers; clients that do not expect it skip it.
 fn rtcp(text: &mut Text) {
     text.line(format_args!("a=rtcp-mux"));
     text.line(format_args!("a=rtcp-mux-only"));

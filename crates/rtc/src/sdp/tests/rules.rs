@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Every description made here must be one that is understood here, and by a strict reader that knows
-/// nothing of this one.
+/// Every description made here must be one that is understood here, and by a strict reader that
+/// knows nothing of this one.
 fn reread(sdp: &str) -> Offer {
     assert!(sdp.ends_with("\r\n"));
     let mut text = std::io::Cursor::new(sdp);
@@ -63,6 +63,16 @@ fn more_than_one_video_is_refused() {
     let answer = play(&stopped, H264_HIGH);
     assert!(section_lines(&answer.sdp, 3)[0].starts_with("m=video 0 "));
     assert!(answer.sdp.contains("a=group:BUNDLE 0 1 2\r\n"));
+}
+
+#[test]
+fn more_than_one_data_channel_is_refused() {
+    let text = client_offer!("chromium-whep");
+    let (_, data) = text.split_once("m=application").unwrap();
+    let twice = format!("{text}m=application{}", data.replace("a=mid:2", "a=mid:3"));
+    let twice = offer(&twice.replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 3"));
+    let refusal = answer_play(&twice, &H264_HIGH, &local());
+    assert_eq!(refusal, Err(Refusal::TooMany(Kind::Application)));
 }
 
 #[test]
