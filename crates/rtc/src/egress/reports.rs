@@ -86,8 +86,8 @@ fn middle(ntp: u64) -> u32 {
 /// on: what is given out can fall short, never exceed.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// Sent and not yet reported on: last sequence number, start and end in milliseconds.
-    frames: VecDeque<(u64, i64, i64)>,
+    /// Sent and not yet reported on.
+    frames: VecDeque<SentFrame>,
     /// First sequence number not yet acknowledged.
     next: u64,
     lost_packets: i32,
@@ -95,6 +95,14 @@ pub struct Delivery {
     held: VecDeque<(i64, i64)>,
     lost_ms: i64,
     closed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SentFrame {
+    first_sequence: u64,
+    last_sequence: u64,
+    start_ms: i64,
+    end_ms: i64,
 }
 
 impl Delivery {
@@ -119,7 +127,14 @@ impl Delivery {
         if self.frames.len() == FRAMES_MAX {
             self.frames.pop_front();
         }
-        self.frames.push_back((last_sequence, start_ms, end_ms));
+        let first_sequence = self.frames.back().map_or(self.next, |it| it.last_sequence + 1);
+        self.frames.push_back(SentFrame { first_sequence, last_sequence, start_ms, end_ms });
+    }
+
+    /// Notes that the first packet to arrive was this one. Reports count no packet before it as lost,
+    /// so frames that began earlier are not delivered.
+    pub fn began_at(&mut self, sequence: u64) {
+        while self.frames.pop_front_if(|it| it.first_sequence < sequence).is_some() {}
     }
 
     /// Takes a report block; gives the intervals `[start_ms, end_ms)` that are delivered now, in the
@@ -127,19 +142,20 @@ impl Delivery {
     pub fn reported(&mut self, block: &ReportBlock) -> Vec<(i64, i64)> {
         #[expect(clippy::cast_possible_truncation, reason = "the low half is the sequence number")]
         let low = block.highest_sequence as u16;
-        let newest = self.frames.back().map_or(0, |it| it.0);
+        let newest = self.frames.back().map_or(0, |it| it.last_sequence);
         let highest = unwrap_near(newest, low).filter(|it| (self.next..=newest).contains(it));
         let Some(highest) = highest.filter(|_| !self.closed) else { return Vec::new() };
         let lost = block.cumulative_lost.saturating_sub(self.lost_packets).max(0);
         self.next = highest + 1;
         self.lost_packets = self.lost_packets.max(block.cumulative_lost);
         let mut longest_ms = 0;
-        while let Some((_, start_ms, end_ms)) = self.frames.pop_front_if(|it| it.0 <= highest) {
-            longest_ms = longest_ms.max(end_ms.saturating_sub(start_ms));
-            self.hold(start_ms, end_ms);
+        while let Some(frame) = self.frames.pop_front_if(|it| it.last_sequence <= highest) {
+            longest_ms = longest_ms.max(frame.end_ms.saturating_sub(frame.start_ms));
+            self.hold(frame.start_ms, frame.end_ms);
         }
         if lost > 0 && longest_ms == 0 {
-            longest_ms = self.frames.front().map_or(0, |it| it.2.saturating_sub(it.1));
+            let next = self.frames.front();
+            longest_ms = next.map_or(0, |it| it.end_ms.saturating_sub(it.start_ms));
         }
         self.lost_ms = self.lost_ms.saturating_add(i64::from(lost).saturating_mul(longest_ms));
         self.give()
@@ -227,6 +243,15 @@ mod tests {
         delivery.sent(509, 2_000, 2_040);
         delivery.close();
         assert_eq!(delivery.reported(&block(509, 0)), [], "consent has lapsed");
+    }
+
+    #[test]
+    fn frames_before_the_first_packet_that_came_do_not_count() {
+        let mut delivery = sent(50);
+        delivery.began_at(11);
+        assert_eq!(delivery.reported(&block(49, 0)), [(80, 200)]);
+        delivery.began_at(50);
+        assert_eq!(delivery.reported(&block(59, 0)), [(200, 240)]);
     }
 
     #[test]

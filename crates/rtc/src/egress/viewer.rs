@@ -16,7 +16,7 @@ use tally_media::{Medium, TrackId};
 
 use super::backlog::{Backlog, SLOW_TIME};
 use super::congestion::{Estimator, EstimatorConfig};
-use super::feedback::{self, Feedback, ReportBlock};
+use super::feedback::{self, Feedback, ReportBlock, TwccFeedback};
 use super::layers::{Layer, LayerChoice, LayerEvent};
 use super::pacer::{FAST_START_PERCENT, PACE_PERCENT, Pacer};
 use super::packet::{ExtensionIds, Stamp, ViewerPacket};
@@ -41,6 +41,9 @@ pub const START_GRACE: Duration = Duration::from_secs(5);
 
 /// Time between sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// First packets of a stream whose arrival is looked for: more than feedback of the first second needs.
+const STARTS_MAX: usize = 512;
 
 /// The round trip until one is measured.
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
@@ -108,16 +111,43 @@ struct Outlet {
     mid: String,
     /// The viewer knows the stream: its MID need not be sent any more (RFC 8843, section 9.2.4).
     is_known: bool,
+    /// Transport-wide and own sequence numbers of its first packets, until one is known to have come.
+    starts: Option<Vec<(u64, u64)>>,
+}
+
+impl Outlet {
+    fn new((config, mid): (StreamConfig, String)) -> Self {
+        Self { stream: Stream::new(config), mid, is_known: false, starts: Some(Vec::new()) }
+    }
+
+    fn note_start(&mut self, transport: u64, packet: &StreamPacket) {
+        if let Some(starts) = self.starts.as_mut().filter(|it| it.len() < STARTS_MAX)
+            && packet.original_sequence.is_none()
+        {
+            starts.push((transport, packet.sequence));
+        }
+    }
+
+    /// Looks for the first packet that came.
+    fn find_start(&mut self, feedback: &TwccFeedback) {
+        let Some(starts) = &self.starts else { return };
+        let came = feedback.packets.iter().filter(|(_, arrival)| arrival.is_some());
+        #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are sent")]
+        let first = came.flat_map(|(came, _)| starts.iter().find(|it| it.0 as u16 == *came)).next();
+        if let Some(&(_, sequence)) = first {
+            self.stream.delivery_mut().began_at(sequence);
+            self.starts = None;
+        }
+    }
 }
 
 impl Viewer {
     /// A viewer that has been sent nothing.
     #[must_use]
     pub fn new(config: ViewerConfig, now: Instant) -> Self {
-        let outlet = |(config, mid)| Outlet { stream: Stream::new(config), mid, is_known: false };
         Self {
-            audio: config.audio.map(outlet),
-            video: config.video.map(outlet),
+            audio: config.audio.map(Outlet::new),
+            video: config.video.map(Outlet::new),
             extensions: config.extensions,
             audio_frames: VecDeque::new(),
             backlog: Backlog::new(),
@@ -192,7 +222,12 @@ impl Viewer {
             match message {
                 Feedback::Report(block) => self.on_report(&block, now),
                 Feedback::Nack { ssrc, sequences } => self.on_nack(ssrc, &sequences, now),
-                Feedback::Twcc(feedback) => self.estimator.on_feedback(&feedback, now),
+                Feedback::Twcc(feedback) => {
+                    for outlet in [&mut self.audio, &mut self.video].into_iter().flatten() {
+                        outlet.find_start(&feedback);
+                    }
+                    self.estimator.on_feedback(&feedback, now);
+                }
                 Feedback::Remb { bps } => self.estimator.on_remb(bps, now),
                 Feedback::KeyframeWanted { ssrc } => {
                     let ours =
@@ -376,12 +411,17 @@ impl Viewer {
     }
 
     fn finish(&mut self, packet: StreamPacket, medium: Medium, now: Instant) -> ViewerPacket {
-        let outlet = match medium {
-            Medium::Audio => self.audio.as_ref(),
-            Medium::Video => self.video.as_ref(),
+        let mut outlet = match medium {
+            Medium::Audio => self.audio.as_mut(),
+            Medium::Video => self.video.as_mut(),
         };
-        let mid = outlet.filter(|it| !it.is_known).map(|it| it.mid.as_str());
         let sequence = self.transport_sequence;
+        if let Some(outlet) =
+            outlet.as_mut().filter(|_| self.extensions.transport_sequence.is_some())
+        {
+            outlet.note_start(sequence, &packet);
+        }
+        let mid = outlet.filter(|it| !it.is_known).map(|it| it.mid.as_str());
         let since_start = now.saturating_duration_since(self.anchor.map_or(now, |it| it.1));
         let stamp = Stamp { transport_sequence: sequence, mid, since_start };
         let packet = ViewerPacket::new(packet, &self.extensions, &stamp);
