@@ -31,12 +31,19 @@ const LATE_HANDSHAKE_DATAGRAMS_MAX: u32 = 32;
 const MTU_BYTES: usize = 1_200;
 /// The label of RFC 5764 section 4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
+/// In the order we prefer.
+const PROFILES: [SrtpProtectionProfile; 2] = [
+    SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+    SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+];
 /// Replays within so many records are seen (RFC 6347 section 4.1.2.6).
 const REPLAY_WINDOW_RECORDS: usize = 64;
 
 pub(super) struct Dtls {
     endpoint: Endpoint,
     config: Arc<HandshakeConfig>,
+    /// With the profile we prefer alone.
+    best_config: Arc<HandshakeConfig>,
     role: DtlsRole,
     stage: Stage,
     /// Set by the library's call to check the peer's certificate.
@@ -72,13 +79,9 @@ impl Dtls {
         let failed = |error: String| TransportError::Setup(error);
         let mismatch = Arc::new(AtomicBool::new(false));
         let flag = mismatch.clone();
-        let config = ConfigBuilder::default()
+        let builder = ConfigBuilder::default()
             .with_crypto_provider(crypto::provider().map_err(|error| failed(error.to_string()))?)
             .with_certificates(vec![certificate.for_dtls()])
-            .with_srtp_protection_profiles(vec![
-                SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-                SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
-            ])
             .with_client_auth(ClientAuthType::RequireAnyClientCert)
             // No authority vouches for peers: the fingerprint of the SDP does (RFC 8827 section 6.5).
             .with_insecure_skip_verify(true)
@@ -90,14 +93,19 @@ impl Dtls {
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
             .with_flight_interval(Duration::from_millis(FLIGHT_INTERVAL_MS))
             .with_replay_protection_window(REPLAY_WINDOW_RECORDS)
-            .with_mtu(MTU_BYTES)
-            .build(role == DtlsRole::Client, None)
-            .map_err(|error| failed(error.to_string()))?;
-        let config = Arc::new(config);
+            .with_mtu(MTU_BYTES);
+        let build = |profiles: &[SrtpProtectionProfile]| {
+            let builder = builder.clone().with_srtp_protection_profiles(profiles.to_vec());
+            let config = builder.build(role == DtlsRole::Client, None);
+            config.map(Arc::new).map_err(|error| failed(error.to_string()))
+        };
+        let config = build(&PROFILES)?;
+        let best_config = build(&PROFILES[..1])?;
         let server_config = (role == DtlsRole::Server).then(|| config.clone());
         Ok(Self {
             endpoint: Endpoint::new(PEER, TransportProtocol::UDP, server_config),
             config,
+            best_config,
             role,
             stage: Stage::Idle,
             mismatch,
@@ -130,6 +138,9 @@ impl Dtls {
     ) -> Result<Received, CloseReason> {
         if !self.admit(datagram) {
             return Ok(Received::default());
+        }
+        if self.handshake_datagrams == 1 && self.role == DtlsRole::Server {
+            self.prefer(datagram);
         }
         let was_done = self.stage == Stage::Done;
         let events = match self.endpoint.read(now, PEER, None, BytesMut::from(datagram)) {
@@ -202,6 +213,14 @@ impl Dtls {
         self.stage = Stage::Idle;
     }
 
+    /// As server, takes the profile we prefer if this hello offers it: the library takes the one the
+    /// client prefers.
+    fn prefer(&mut self, hello: &[u8]) {
+        if records::hello_offers(hello, PROFILES[0] as u16) {
+            self.endpoint.set_server_config(Some(self.best_config.clone()));
+        }
+    }
+
     /// Whether the library is to see this datagram: well formed, not surely forged, within bounds,
     /// and not a repeat that would stop it from repeating its own flight.
     fn admit(&mut self, datagram: &[u8]) -> bool {
@@ -241,4 +260,78 @@ fn export(state: &State) -> Option<SrtpKeys> {
     let material =
         state.export_keying_material(EXPORTER_LABEL, &[], profile.exporter_bytes()).ok()?;
     SrtpKeys::from_exporter(profile, material.as_ref(), state.is_client()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "an anchor for virtual time")]
+    fn anchor() -> Instant {
+        Instant::now()
+    }
+
+    /// What we make of the library itself as a client that offers these profiles.
+    fn shake(
+        profiles: Vec<SrtpProtectionProfile>,
+    ) -> (Result<Option<SrtpKeys>, CloseReason>, bool) {
+        let now = anchor();
+        let (ours, theirs) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
+        let mut server = Dtls::new(DtlsRole::Server, &ours, theirs.fingerprint().clone()).unwrap();
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(crypto::provider().unwrap())
+            .with_certificates(vec![theirs.for_dtls()])
+            .with_srtp_protection_profiles(profiles)
+            .with_insecure_skip_verify(true)
+            .build(true, None)
+            .unwrap();
+        let mut client = Endpoint::new(PEER, TransportProtocol::UDP, None);
+        client.connect(now, PEER, Arc::new(config), None).unwrap();
+        let mut keys = None;
+        let mut agrees = false;
+        for _ in 0..20 {
+            while let Some(sent) = client.poll_transmit() {
+                match server.handle_datagram(now, &sent.message) {
+                    Ok(received) => keys = keys.or(received.keys),
+                    Err(reason) => return (Err(reason), agrees),
+                }
+            }
+            while let Some(sent) = server.poll_transmit() {
+                // Refusals show at the server.
+                let _ = client.read(now, PEER, None, BytesMut::from(&sent[..]));
+            }
+        }
+        let theirs = client.get_connection_state(PEER).and_then(export);
+        if let (Some(keys), Some(theirs)) = (&keys, theirs) {
+            agrees = keys.sending == theirs.receiving && keys.receiving == theirs.sending;
+        }
+        (Ok(keys), agrees)
+    }
+
+    #[test]
+    fn peers_without_gcm_get_the_older_profile() {
+        let (gcm, cm) = (
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        );
+        for (offered, expected) in [
+            (vec![cm], Profile::Aes128CmHmacSha1_80),
+            (vec![gcm], Profile::AeadAes128Gcm),
+            (vec![cm, gcm], Profile::AeadAes128Gcm),
+        ] {
+            let (keys, agrees) = shake(offered.clone());
+            let keys = keys.unwrap().unwrap();
+            assert_eq!(keys.profile, expected, "{offered:?}");
+            assert!(agrees, "{offered:?}");
+        }
+    }
+
+    #[test]
+    fn peers_without_a_common_profile_get_no_keys() {
+        let foreign = SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm;
+        for offered in [vec![], vec![foreign]] {
+            let (keys, _) = shake(offered.clone());
+            assert!(!matches!(keys, Ok(Some(_))), "{offered:?}: {keys:?}");
+        }
+    }
 }

@@ -24,6 +24,8 @@
 //! - On any handshake record, even a repeat, it stops its timer and says nothing, so that two peers
 //!   can wait for each other for ever: repeats do not reach it. (A flight that arrives in part still
 //!   stops the timer; the peer, which lacks our answer, repeats it.)
+//! - As server it takes the SRTP profile that the client prefers: it is offered a choice only if the
+//!   hello does not have ours.
 //! - It writes the PEM label of a private key in a way no other tool reads.
 
 mod certificate;

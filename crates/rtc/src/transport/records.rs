@@ -54,6 +54,46 @@ pub(super) fn read(mut datagram: &[u8]) -> Option<Records> {
     Some(records)
 }
 
+/// Whether the first record is a whole client hello that offers this SRTP profile (RFC 5764
+/// section 4.1.1). `false` if it comes in pieces or is malformed.
+pub(super) fn hello_offers(datagram: &[u8], profile: u16) -> bool {
+    srtp_profiles(datagram)
+        .is_some_and(|profiles| profiles.chunks_exact(2).any(|pair| pair == profile.to_be_bytes()))
+}
+
+/// The profiles of the extension use_srtp in a client hello (RFC 5246 section 7.4.1.2).
+fn srtp_profiles(datagram: &[u8]) -> Option<&[u8]> {
+    const USE_SRTP: [u8; 2] = [0, 14];
+    const VERSION_AND_RANDOM_BYTES: usize = 34;
+    let (header, rest) = datagram.split_at_checked(RECORD_HEADER_BYTES)?;
+    let (message, rest) = rest.split_at_checked(HANDSHAKE_HEADER_BYTES)?;
+    let is_whole = message[1..4] == message[9..12] && message[6..9] == [0; 3];
+    if header[0] != HANDSHAKE || message[0] != CLIENT_HELLO || !is_whole {
+        return None;
+    }
+    let rest = rest.get(VERSION_AND_RANDOM_BYTES..)?;
+    let (_session, rest) = vector::<1>(rest)?;
+    let (_cookie, rest) = vector::<1>(rest)?;
+    let (_ciphers, rest) = vector::<2>(rest)?;
+    let (_compressions, rest) = vector::<1>(rest)?;
+    let (mut extensions, _) = vector::<2>(rest)?;
+    while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
+        let (body, rest) = vector::<2>(rest)?;
+        if *kind == USE_SRTP {
+            return vector::<2>(body).map(|(profiles, _)| profiles);
+        }
+        extensions = rest;
+    }
+    None
+}
+
+/// A vector whose length has `N` bytes, and what follows it (RFC 5246 section 4.3).
+fn vector<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<N>()?;
+    let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    rest.split_at_checked(length)
+}
+
 impl Records {
     fn note_fragments(&mut self, mut body: &[u8]) -> Option<()> {
         while !body.is_empty() {
@@ -132,6 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn profiles_are_found_in_a_hello() {
+        let hello = |profiles: &[u8]| {
+            let length = u8::try_from(profiles.len()).unwrap();
+            let mut body = vec![0; 34];
+            body.extend([0, 0, 0, 2, 0xc0, 0x2b, 1, 0, 0, length + 12, 0, 23, 0, 1, 9]);
+            body.extend([0, 14, 0, length + 3, 0, length]);
+            body.extend(profiles);
+            body.push(0);
+            let size = u8::try_from(body.len()).unwrap();
+            let header = [CLIENT_HELLO, 0, 0, size, 0, 0, 0, 0, 0, 0, 0, size];
+            record(HANDSHAKE, 0, &[&header[..], &body].concat())
+        };
+        assert!(hello_offers(&hello(&[0, 1, 0, 7]), 7));
+        assert!(!hello_offers(&hello(&[0, 1, 0, 8]), 7));
+        assert!(!hello_offers(&hello(&[1, 0, 7, 0]), 7));
+        let whole = hello(&[0, 7]);
+        for cut in 0..whole.len() - 1 {
+            assert!(!hello_offers(&whole[..cut], 7), "{cut}");
+        }
+    }
+
+    #[test]
     fn repeats_are_seen_except_of_a_first_hello() {
         let mut repeats = Repeats::default();
         let mut is_repeat = |datagram: Vec<u8>| repeats.is_repeat(&read(&datagram).unwrap());
@@ -150,6 +212,9 @@ mod tests {
         let mut repeats = Repeats::default();
         bolero::check!().with_iterations(20_000).for_each(|bytes: &[u8]| {
             let mut repeats = Repeats::default();
+            hello_offers(bytes, 7);
+            let hello = [&message(CLIENT_HELLO, 0)[..25], &[0; 34], bytes].concat();
+            hello_offers(&hello, 7);
             if let Some(records) = read(bytes) {
                 repeats.is_repeat(&records);
                 assert!(repeats.seen.len() <= FRAGMENTS_MAX.min(bytes.len()));

@@ -524,3 +524,19 @@ fn data_reaches_the_peer_in_either_dtls_role() {
         assert_eq!((world.closed(0), world.closed(1)), (None, None));
     }
 }
+
+#[test]
+fn a_peer_that_comes_by_tcp_is_answered_by_tcp() {
+    let certificate = Certificate::generate().unwrap();
+    let mut options = options(false, certificate.clone(), &certificate);
+    options
+        .local_candidates
+        .push(LocalCandidate { address: address(SERVER), protocol: Protocol::Tcp });
+    let now = anchor();
+    let mut server = Transport::new(options, now).unwrap();
+    let path = Path { local: address(SERVER), remote: address(BROWSER), protocol: Protocol::Tcp };
+    server.handle_datagram(now, path, &nomination(&credentials("server").pwd));
+    let sent: Vec<_> = std::iter::from_fn(|| server.poll_transmit()).collect();
+    assert!(!sent.is_empty());
+    assert!(sent.iter().all(|transmit| transmit.path == path), "{sent:?}");
+}
