@@ -510,7 +510,7 @@ fn data_reaches_the_peer_in_either_dtls_role() {
             (options(true, theirs.clone(), &ours), options(false, ours, &theirs));
         server.role = role;
         browser.role = if role == DtlsRole::Client { DtlsRole::Server } else { DtlsRole::Client };
-        let mut world = World::new(15, BAD, browser, server);
+        let mut world = World::new(15, CLEAN, browser, server);
         world.peers.iter_mut().for_each(|peer| peer.open_data("events"));
         assert_eq!(world.peers[1].send_data(world.now, b"early"), Err(DataError::NotOpen));
         assert_same(&world.connect());
