@@ -119,4 +119,28 @@ mod tests {
             assert!(moved <= 2, "from {from}: a click moved by {moved} samples");
         }
     }
+
+    #[test]
+    fn after_a_minute_of_44100_hz_a_click_is_in_place_to_the_sample() {
+        // 42 blocks a second, about the length of a frame of AAC.
+        const BLOCKS: usize = 60 * 42;
+        let mut block = [vec![0.0; 1_050], vec![0.0; 1_050]];
+        let mut resampler = Resampler::new(44_100);
+        let (mut out, mut before) = (Stereo::default(), 0);
+        for number in 0..BLOCKS {
+            if number == BLOCKS - 1 {
+                block.iter_mut().for_each(|side| side[525] = 1.0);
+            }
+            before += out[0].len();
+            out.iter_mut().for_each(Vec::clear);
+            resampler.process(&block, &mut out);
+        }
+        resampler.finish(&mut out);
+        let end = 60 * RATE as usize;
+        assert_eq!(before + out[0].len(), end);
+        let loudest = (0..out[0].len()).max_by(|&a, &b| out[0][a].total_cmp(&out[0][b]));
+        let click = before + loudest.expect("there is sound");
+        // 525 samples before the end are 571.4 at the higher rate.
+        assert!(click.abs_diff(end - 571) <= 1, "at {click} of {end}");
+    }
 }

@@ -61,7 +61,7 @@ fn push_hostile(sound: &Sound, target: Target, payloads: &[&[u8]]) {
 #[test]
 fn fuzz_aac_frames() {
     let sound = stereo_44100();
-    bolero::check!().with_iterations(150).for_each(|bytes: &[u8]| {
+    bolero::check!().with_iterations(100).for_each(|bytes: &[u8]| {
         // Half of the inputs are a good frame with the fuzzer's bytes over its middle.
         let mut steered = sound.frames[30].payload.to_vec();
         let room = steered.len() / 2;
@@ -74,7 +74,7 @@ fn fuzz_aac_frames() {
 #[test]
 fn fuzz_opus_packets() {
     let sound = opus_of(0.8, Channels::Stereo);
-    bolero::check!().with_iterations(300).for_each(|bytes: &[u8]| {
+    bolero::check!().with_iterations(200).for_each(|bytes: &[u8]| {
         let mut steered = sound.frames[30].payload.to_vec();
         let length = bytes.len().min(steered.len());
         steered[..length].copy_from_slice(&bytes[..length]);
