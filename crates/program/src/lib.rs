@@ -3,10 +3,10 @@
 //! # Owns
 //! - [`Rules`]: `config/levels.toml`, read and checked.
 //! - [`ShowRecord`] and [`Figures`]: what a creator's final shows come to over the window.
-//! - [`evaluate`] and [`Decision`]: up, down or as it stands, with everything it was decided from.
-//! - [`explain`]: what is missing, as numbers and as sentences.
+//! - [`evaluate()`] and [`Decision`]: up, down or as it stands, with everything it was decided from.
+//! - [`explain()`]: what is missing, as numbers and as sentences.
 //! - [`rights_at_go_live`]: what a show may do, fixed when it starts.
-//! - [`what_if`]: who would stand elsewhere under other rules.
+//! - [`what_if()`]: who would stand elsewhere under other rules.
 //!
 //! # Model
 //! A creator's [`LevelState`] is handed from decision to decision. Figures come from final records
