@@ -217,14 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn message(count: u8, kind: u8, body: &[u8]) -> Vec<u8> {
-        let words = u16::try_from(body.len() / 4).unwrap();
-        let mut bytes = vec![0x80 | count, kind];
-        bytes.extend(words.to_be_bytes());
-        bytes.extend(body);
-        bytes
-    }
+    use crate::egress::testing::message;
 
     #[test]
     fn a_compound_packet_gives_its_messages_in_order() {

@@ -203,14 +203,20 @@ fn assert_same(keys: &[SrtpKeys; 2]) {
     assert_ne!(keys[0].sending, keys[0].receiving);
 }
 
+/// A browser and a server that takes `role` in the DTLS handshake.
+fn in_role(role: DtlsRole) -> (TransportOptions, TransportOptions) {
+    let (ours, theirs) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
+    let (mut browser, mut server) =
+        (options(true, theirs.clone(), &ours), options(false, ours, &theirs));
+    server.role = role;
+    browser.role = if role == DtlsRole::Client { DtlsRole::Server } else { DtlsRole::Client };
+    (browser, server)
+}
+
 #[test]
 fn peers_connect_in_either_dtls_role() {
     for role in [DtlsRole::Client, DtlsRole::Server] {
-        let (ours, theirs) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
-        let (mut browser, mut server) =
-            (options(true, theirs.clone(), &ours), options(false, ours, &theirs));
-        server.role = role;
-        browser.role = if role == DtlsRole::Client { DtlsRole::Server } else { DtlsRole::Client };
+        let (browser, server) = in_role(role);
         let mut world = World::new(1, CLEAN, browser, server);
         assert_same(&world.connect());
         let path = world.peers[1].path().unwrap();
@@ -505,11 +511,7 @@ fn fuzz_transport() {
 #[test]
 fn data_reaches_the_peer_in_either_dtls_role() {
     for role in [DtlsRole::Client, DtlsRole::Server] {
-        let (ours, theirs) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
-        let (mut browser, mut server) =
-            (options(true, theirs.clone(), &ours), options(false, ours, &theirs));
-        server.role = role;
-        browser.role = if role == DtlsRole::Client { DtlsRole::Server } else { DtlsRole::Client };
+        let (browser, server) = in_role(role);
         let mut world = World::new(15, CLEAN, browser, server);
         world.peers.iter_mut().for_each(|peer| peer.open_data("events"));
         assert_eq!(world.peers[1].send_data(world.now, b"early"), Err(DataError::NotOpen));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::egress::testing::{Chance, anchor, frame};
+use crate::egress::testing::{Chance, anchor, frame, message};
 use crate::packetize::{Payload, Prefix};
 use crate::rtp::Packet;
 
@@ -296,15 +296,6 @@ impl Peer {
         self.twcc_next = newest + 1;
         message(15, 205, &body)
     }
-}
-
-fn message(count: u8, kind: u8, body: &[u8]) -> Vec<u8> {
-    // The reference time and the feedback count share a word: three bytes and one.
-    let words = u16::try_from(body.len() / 4).unwrap();
-    let mut bytes = vec![0x80 | count, kind];
-    bytes.extend(words.to_be_bytes());
-    bytes.extend(body);
-    bytes
 }
 
 #[test]
