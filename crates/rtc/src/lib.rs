@@ -8,6 +8,7 @@
 //! - [`packetize`] and [`depacketize`]: frames into payloads, once per stream; payloads into frames.
 //! - [`ingest`]: what a publisher sends: reordering, repair, feedback, tracks and frames.
 //! - [`egress`]: what one viewer gets: headers, repair, congestion control, layers.
+//! - [`session`]: all of it as one session of a viewer or a publisher.
 //!
 //! # Must never
 //! Open a socket, start a task, read the clock, speak HTTP or know the hub.
@@ -18,5 +19,6 @@ pub mod ingest;
 pub mod packetize;
 pub mod rtp;
 pub mod sdp;
+pub mod session;
 pub mod srtp;
 pub mod transport;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::stream::StreamPacket;
+use crate::packetize::PREFIX_BYTES_MAX;
 use crate::rtp::{Header, HeaderWriter};
 
 /// Bytes of IP, UDP and the authentication tag around a packet: what a path carries is counted whole.
@@ -80,22 +81,61 @@ impl ViewerPacket {
         self.written_bytes() + TRANSPORT_BYTES
     }
 
+    /// Writes the header to the start of `out` and returns its length in bytes.
+    ///
+    /// # Panics
+    /// If `out` is shorter than that; [`crate::rtp::HEADER_BYTES_MAX`] always suffices.
+    pub fn write_header(&self, out: &mut [u8]) -> usize {
+        self.header.write(out)
+    }
+
+    /// The payload: the few bytes in front, and the body, which all viewers share.
+    #[must_use]
+    pub fn payload(&self) -> (PayloadHead, &[u8]) {
+        let mut head = PayloadHead { bytes: [0; PAYLOAD_HEAD_BYTES_MAX], len: 0 };
+        if let Some(original) = self.packet.original_sequence {
+            head.put(&original.to_be_bytes());
+        }
+        head.put(self.packet.prefix.as_slice());
+        (head, self.packet.body())
+    }
+
     /// Writes the packet, not yet sealed, to the start of `out` and returns its length in bytes.
     ///
     /// # Panics
     /// If `out` is shorter than [`Self::written_bytes`].
     pub fn write(&self, out: &mut [u8]) -> usize {
         let mut at = self.header.write(out);
-        let mut put = |bytes: &[u8]| {
+        let (head, body) = self.payload();
+        for bytes in [head.as_slice(), body] {
             out[at..at + bytes.len()].copy_from_slice(bytes);
             at += bytes.len();
-        };
-        if let Some(original) = self.packet.original_sequence {
-            put(&original.to_be_bytes());
         }
-        put(self.packet.prefix.as_slice());
-        put(self.packet.body());
         at
+    }
+}
+
+/// An original sequence number and a prefix.
+const PAYLOAD_HEAD_BYTES_MAX: usize = 2 + PREFIX_BYTES_MAX;
+
+/// What stands in front of a payload's body: of a retransmission the original sequence number (RFC
+/// 4588 section 4), then the prefix with the viewer's picture id.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadHead {
+    bytes: [u8; PAYLOAD_HEAD_BYTES_MAX],
+    len: usize,
+}
+
+impl PayloadHead {
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
     }
 }
 

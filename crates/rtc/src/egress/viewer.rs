@@ -179,6 +179,12 @@ impl Viewer {
         self.round_trip.last()
     }
 
+    /// The layer being sent.
+    #[must_use]
+    pub fn layer(&self) -> Option<TrackId> {
+        self.choice.current()
+    }
+
     /// Frames of video left out because the viewer was too slow.
     #[must_use]
     pub fn frames_dropped(&self) -> u64 {
