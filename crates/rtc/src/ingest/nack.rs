@@ -121,10 +121,16 @@ impl Nack {
     }
 }
 
-/// The original packet inside a retransmission (RFC 4588 section 4); none where the payload is too
+/// The original packet, of this payload type, inside a retransmission (RFC 4588 section 4); none where the payload is too
 /// short to hold one, as in packets that probe the path.
 #[must_use]
-pub fn restore(timestamp: u32, marker: bool, payload: &Bytes) -> Option<reorder::Packet> {
+pub fn restore(
+    payload_type: u8,
+    timestamp: u32,
+    marker: bool,
+    payload: &Bytes,
+) -> Option<reorder::Packet> {
     let sequence = u16::from_be_bytes(*payload.first_chunk()?);
-    Some(reorder::Packet { sequence, timestamp, marker, payload: payload.slice(2..) })
+    let payload = payload.slice(2..);
+    Some(reorder::Packet { payload_type, sequence, timestamp, marker, payload })
 }

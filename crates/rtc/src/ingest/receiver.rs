@@ -66,6 +66,8 @@ impl Config {
 /// One picture, or one packet of sound: all its payloads, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
+    /// Payload type.
+    pub payload_type: u8,
     /// RTP timestamp, not wrapped.
     pub rtp_ticks: i64,
     /// Its place on the publisher's timeline, in the track's RTP clock.
@@ -227,17 +229,18 @@ impl Receiver {
         };
         let Some(source) = self.sources.resolve(now, label) else { return };
         let payload = bytes.slice(packet.payload_range());
-        let rtp::Header { marker, timestamp, sequence, ssrc, .. } = header;
+        let rtp::Header { marker, payload_type, timestamp, sequence, ssrc } = header;
         match source {
             Source::Media { track, clock_rate } => {
                 self.open(ssrc, track, clock_rate);
-                let packet = reorder::Packet { sequence, timestamp, marker, payload };
+                let packet = reorder::Packet { payload_type, sequence, timestamp, marker, payload };
                 self.take(now, ssrc, packet, false);
             }
             Source::Repair { track } => {
                 let of_track = self.streams.iter().find(|(_, stream)| stream.track == track);
                 let Some((&ssrc, _)) = of_track else { return };
-                if let Some(packet) = nack::restore(timestamp, marker, &payload) {
+                let Some(payload_type) = self.repaired_type(payload_type) else { return };
+                if let Some(packet) = nack::restore(payload_type, timestamp, marker, &payload) {
                     self.take(now, ssrc, packet, true);
                 }
             }
@@ -357,6 +360,12 @@ impl Receiver {
         }
     }
 
+    /// The payload type whose packets a payload type sends again.
+    fn repaired_type(&self, rtx: u8) -> Option<u8> {
+        let mut formats = self.config.sections.iter().flat_map(|section| &section.formats);
+        formats.find(|format| format.rtx == Some(rtx)).map(|format| format.payload_type)
+    }
+
     fn ssrc_of(&self, track: TrackId) -> Option<u32> {
         self.streams.iter().find(|(_, stream)| stream.track == track).map(|(&ssrc, _)| ssrc)
     }
@@ -422,14 +431,15 @@ impl Receiver {
         let mut keyframe = std::mem::replace(&mut stream.lost_before, lost) != lost;
         let timescale = Timescale::new(stream.clock_rate.max(1));
         while let Some(assembled) = stream.reorder.poll_picture() {
-            let reorder::Assembled { rtp_ticks, payloads, arrived, after_loss } = assembled;
+            let reorder::Assembled { payload_type, rtp_ticks, payloads, arrived, after_loss } =
+                assembled;
             let time = self.timeline.place(track, timescale, rtp_ticks, arrived);
             if self.pictures.len() >= PICTURES_MAX {
                 self.pictures.pop_front();
                 self.stats.pictures_unpolled += 1;
                 keyframe = true;
             }
-            let picture = Picture { rtp_ticks, time, payloads, arrived, after_loss };
+            let picture = Picture { payload_type, rtp_ticks, time, payloads, arrived, after_loss };
             self.pictures.push_back((track, picture));
         }
         if keyframe {

@@ -21,6 +21,8 @@ pub const START_WAIT: Duration = Duration::from_millis(20);
 /// One packet, RTP header taken off.
 #[derive(Clone, Debug)]
 pub struct Packet {
+    /// Payload type as sent first, also where it came as a retransmission.
+    pub payload_type: u8,
     /// Sequence number as sent first, also where it came as a retransmission.
     pub sequence: u16,
     /// RTP timestamp.
@@ -47,6 +49,8 @@ pub enum Place {
 /// A picture (or audio packet) whose payloads are all here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assembled {
+    /// Payload type of its first packet.
+    pub payload_type: u8,
     /// RTP timestamp, not wrapped.
     pub rtp_ticks: i64,
     /// Its payloads in order.
@@ -337,7 +341,13 @@ impl Reorder {
         if !packet.payload.is_empty() {
             let after_loss = std::mem::take(&mut self.after_loss);
             let building = self.building.get_or_insert_with(|| Building {
-                picture: Assembled { rtp_ticks, payloads: Vec::new(), arrived, after_loss },
+                picture: Assembled {
+                    payload_type: packet.payload_type,
+                    rtp_ticks,
+                    payloads: Vec::new(),
+                    arrived,
+                    after_loss,
+                },
                 bytes: 0,
                 broken: false,
             });

@@ -1,7 +1,7 @@
 //! Whole sessions: transport, SRTP and media of one peer behind one surface.
 //!
-//! [`WhepSession`] plays to a viewer. It is given
-//! datagrams and time; what it sends goes into an [`Outbox`].
+//! [`WhepSession`] plays to a viewer, [`WhipSession`] takes what a publisher sends. Both are given
+//! datagrams and time; what they send goes into an [`Outbox`].
 //!
 //! Order of calls: after any input (a datagram, a timeout, a frame, a candidate, a restart, a close)
 //! call `send`, and `poll_event` (for publishers `poll_published` too) until empty, then sleep until
@@ -9,15 +9,18 @@
 //!
 //! Nothing here is random: ids and secrets come in [`crate::sdp::Local`] and [`Numbers`].
 
+mod assembly;
 mod numbers;
 mod peer;
 mod whep;
+mod whip;
 
 use crate::srtp::{KeyError, SealError};
 use crate::transport::{self, Certificate, LocalCandidate, Path};
 
 pub use numbers::Numbers;
 pub use whep::{WhepEvent, WhepSession, WhepStats};
+pub use whip::{Published, WhipSession, WhipStats};
 
 /// Where a session's datagrams go.
 pub trait Outbox {

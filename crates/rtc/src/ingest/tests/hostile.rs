@@ -33,7 +33,7 @@ proptest! {
             now += ms(wait_ms);
             let sequence = if near { sequence % 50 } else { sequence };
             let payload = Bytes::copy_from_slice(&n.to_be_bytes());
-            let packet = Packet { sequence, timestamp: 0, marker: false, payload };
+            let packet = Packet { payload_type: 96, sequence, timestamp: 0, marker: false, payload };
             match reorder.handle_packet(now, packet) {
                 Place::Taken(full) => {
                     nack.handle_arrival(now, full);
@@ -65,7 +65,13 @@ fn a_gap_behind_which_too_much_comes_is_given_up() {
     let mut reorder = Reorder::new(ms(1_000_000), false);
     for sequence in (0..1).chain(2..2_900) {
         let payload = Bytes::from_static(b"x");
-        let packet = Packet { sequence, timestamp: sequence.into(), marker: true, payload };
+        let packet = Packet {
+            payload_type: 96,
+            sequence,
+            timestamp: sequence.into(),
+            marker: true,
+            payload,
+        };
         reorder.handle_packet(now, packet);
         assert!(reorder.held_packets() <= HELD_PACKETS_MAX);
     }
@@ -79,7 +85,10 @@ fn the_first_packet_may_be_overtaken() {
     let mut reorder = Reorder::new(ms(100), false);
     for (sequence, marker) in [(1, true), (u16::MAX, false), (0, false)] {
         let payload = Bytes::from_static(b"x");
-        reorder.handle_packet(now, Packet { sequence, timestamp: 9, marker, payload });
+        reorder.handle_packet(
+            now,
+            Packet { payload_type: 96, sequence, timestamp: 9, marker, payload },
+        );
         assert!(reorder.poll_picture().is_none());
     }
     assert_eq!(reorder.poll_timeout(), Some(now + START_WAIT));
@@ -93,6 +102,7 @@ fn a_retransmission_from_nowhere_starts_nothing() {
     let now = start();
     let mut reorder = Reorder::new(ms(100), true);
     let packet = |sequence| Packet {
+        payload_type: 96,
         sequence,
         timestamp: 0,
         marker: true,
@@ -115,7 +125,10 @@ fn a_picture_without_marker_is_whole_when_the_next_begins() {
     let mut reorder = Reorder::new(ms(100), false);
     for (sequence, timestamp) in [(10, 1), (11, 1), (12, 2)] {
         let payload = Bytes::from_static(b"x");
-        reorder.handle_packet(now, Packet { sequence, timestamp, marker: false, payload });
+        reorder.handle_packet(
+            now,
+            Packet { payload_type: 96, sequence, timestamp, marker: false, payload },
+        );
     }
     reorder.handle_timeout(now + START_WAIT);
     let picture = reorder.poll_picture().unwrap();
@@ -129,7 +142,8 @@ fn a_picture_with_a_hole_is_left_out_and_the_next_says_so() {
     let mut reorder = Reorder::new(ms(100), false);
     for (sequence, timestamp, marker) in [(1, 1, false), (3, 1, true), (4, 2, true)] {
         let payload = Bytes::from_static(b"x");
-        reorder.handle_packet(now, Packet { sequence, timestamp, marker, payload });
+        reorder
+            .handle_packet(now, Packet { payload_type: 96, sequence, timestamp, marker, payload });
     }
     reorder.handle_timeout(now + START_WAIT);
     assert!(reorder.poll_picture().is_none());
