@@ -16,7 +16,7 @@ pub mod stream;
 mod testing;
 pub mod viewer;
 
-pub use viewer::{Viewer, ViewerConfig, ViewerEvent};
+pub use viewer::{OutletConfig, Viewer, ViewerConfig, ViewerEvent};
 
 /// The 64-bit number nearest to `reference` that ends in `low`, if there is one.
 fn unwrap_near(reference: u64, low: u16) -> Option<u64> {

@@ -51,14 +51,24 @@ const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 /// What an answer agreed on for one viewer.
 #[derive(Clone, Debug)]
 pub struct ViewerConfig {
-    /// The audio stream and its MID, if there is one.
-    pub audio: Option<(StreamConfig, String)>,
-    /// The video stream and its MID, if there is one.
-    pub video: Option<(StreamConfig, String)>,
-    /// Ids of header extensions.
-    pub extensions: ExtensionIds,
+    /// The audio stream, if there is one.
+    pub audio: Option<OutletConfig>,
+    /// The video stream, if there is one.
+    pub video: Option<OutletConfig>,
     /// Bounds of the estimate.
     pub estimator: EstimatorConfig,
+}
+
+/// What an answer agreed on for one medium.
+#[derive(Clone, Debug)]
+pub struct OutletConfig {
+    /// Its fixed numbers.
+    pub stream: StreamConfig,
+    /// Its MID.
+    pub mid: String,
+    /// Ids of its header extensions. Media may differ in them: Firefox takes transport-wide numbers
+    /// with video alone, and those of audio packets would never be acknowledged.
+    pub extensions: ExtensionIds,
 }
 
 /// What the session or the hub should know.
@@ -84,7 +94,6 @@ pub enum ViewerEvent {
 pub struct Viewer {
     audio: Option<Outlet>,
     video: Option<Outlet>,
-    extensions: ExtensionIds,
     audio_frames: VecDeque<Arc<PacketizedFrame>>,
     backlog: Backlog,
     resends: VecDeque<StreamPacket>,
@@ -102,6 +111,8 @@ pub struct Viewer {
     anchor: Option<(i64, Instant)>,
     reports_at: Option<Instant>,
     events: VecDeque<ViewerEvent>,
+    loss: u8,
+    asked: u64,
 }
 
 /// A stream and what its headers carry.
@@ -109,6 +120,7 @@ pub struct Viewer {
 struct Outlet {
     stream: Stream,
     mid: String,
+    extensions: ExtensionIds,
     /// The viewer knows the stream: its MID need not be sent any more (RFC 8843, section 9.2.4).
     is_known: bool,
     /// Transport-wide and own sequence numbers of its first packets, until one is known to have come.
@@ -116,8 +128,9 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn new((config, mid): (StreamConfig, String)) -> Self {
-        Self { stream: Stream::new(config), mid, is_known: false, starts: Some(Vec::new()) }
+    fn new(OutletConfig { stream, mid, extensions }: OutletConfig) -> Self {
+        let stream = Stream::new(stream);
+        Self { stream, mid, extensions, is_known: false, starts: Some(Vec::new()) }
     }
 
     fn note_start(&mut self, transport: u64, packet: &StreamPacket) {
@@ -148,7 +161,6 @@ impl Viewer {
         Self {
             audio: config.audio.map(Outlet::new),
             video: config.video.map(Outlet::new),
-            extensions: config.extensions,
             audio_frames: VecDeque::new(),
             backlog: Backlog::new(),
             resends: VecDeque::new(),
@@ -164,6 +176,8 @@ impl Viewer {
             anchor: None,
             reports_at: None,
             events: VecDeque::new(),
+            loss: 0,
+            asked: 0,
         }
     }
 
@@ -183,6 +197,18 @@ impl Viewer {
     #[must_use]
     pub fn layer(&self) -> Option<TrackId> {
         self.choice.current()
+    }
+
+    /// Share of packets lost before repair, of 256, as last reported of any stream.
+    #[must_use]
+    pub fn loss(&self) -> u8 {
+        self.loss
+    }
+
+    /// Sequence numbers the viewer asked for again, repeats included.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked
     }
 
     /// Frames of video left out because the viewer was too slow.
@@ -263,8 +289,9 @@ impl Viewer {
         if self.pacer.next_at() > now {
             return None;
         }
-        if self.probe.is_none() && !self.catching_up && self.extensions.transport_sequence.is_some()
-        {
+        let can_probe =
+            self.video.as_ref().is_some_and(|it| it.extensions.transport_sequence.is_some());
+        if self.probe.is_none() && !self.catching_up && can_probe {
             self.probe = self.estimator.poll_probe(now).map(|it| (it.bps, it.bytes));
         }
         let resend = self.resends.pop_front();
@@ -342,6 +369,7 @@ impl Viewer {
             let ours = |it: &&mut Outlet| it.stream.config().ssrc == block.ssrc;
             let Some(outlet) = outlet.as_mut().filter(ours) else { continue };
             outlet.is_known = true;
+            self.loss = block.fraction_lost;
             self.round_trip.reported(block, now);
             self.estimator.on_receiver_report(block, now);
             let intervals_ms = outlet.stream.delivery_mut().reported(block);
@@ -357,6 +385,7 @@ impl Viewer {
         let Some(video) = self.video.as_mut().filter(|it| it.stream.config().ssrc == ssrc) else {
             return;
         };
+        self.asked += sequences.len() as u64;
         for sequence in sequences {
             if self.resends.len() == RESENDS_MAX {
                 return;
@@ -417,22 +446,24 @@ impl Viewer {
     }
 
     fn finish(&mut self, packet: StreamPacket, medium: Medium, now: Instant) -> ViewerPacket {
-        let mut outlet = match medium {
+        let outlet = match medium {
             Medium::Audio => self.audio.as_mut(),
             Medium::Video => self.video.as_mut(),
         };
         let sequence = self.transport_sequence;
-        if let Some(outlet) =
-            outlet.as_mut().filter(|_| self.extensions.transport_sequence.is_some())
-        {
-            outlet.note_start(sequence, &packet);
+        let (mut extensions, mut mid) = (ExtensionIds::default(), None);
+        if let Some(outlet) = outlet {
+            extensions = outlet.extensions;
+            if extensions.transport_sequence.is_some() {
+                outlet.note_start(sequence, &packet);
+            }
+            mid = (!outlet.is_known).then_some(outlet.mid.as_str());
         }
-        let mid = outlet.filter(|it| !it.is_known).map(|it| it.mid.as_str());
         let since_start = now.saturating_duration_since(self.anchor.map_or(now, |it| it.1));
         let stamp = Stamp { transport_sequence: sequence, mid, since_start };
-        let packet = ViewerPacket::new(packet, &self.extensions, &stamp);
+        let packet = ViewerPacket::new(packet, &extensions, &stamp);
         let bytes = packet.wire_bytes();
-        if self.extensions.transport_sequence.is_some() {
+        if extensions.transport_sequence.is_some() {
             self.transport_sequence += 1;
             self.estimator.on_sent(sequence, bytes, now);
         }

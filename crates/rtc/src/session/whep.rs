@@ -11,7 +11,7 @@ use crate::egress::congestion::EstimatorConfig;
 use crate::egress::layers::Layer;
 use crate::egress::packet::{ExtensionIds, ViewerPacket};
 use crate::egress::stream::StreamConfig;
-use crate::egress::{Viewer, ViewerConfig, ViewerEvent};
+use crate::egress::{OutletConfig, Viewer, ViewerConfig, ViewerEvent};
 use crate::packetize::PacketizedFrame;
 use crate::rtp::HEADER_BYTES_MAX;
 use crate::sdp::{Local, Negotiated, NegotiatedMedia};
@@ -54,6 +54,10 @@ pub struct WhepStats {
     pub packets: u64,
     /// Bytes of them, sealed.
     pub bytes: u64,
+    /// Share of packets lost before repair, of 256, as last reported.
+    pub loss: u8,
+    /// Sequence numbers asked for again, repeats included.
+    pub asked: u64,
     /// Retransmissions among the packets.
     pub resent: u64,
     /// Packets asked for again that were no longer there.
@@ -200,6 +204,8 @@ impl WhepSession {
             layer: self.viewer.layer(),
             packets: self.sent.packets,
             bytes: self.sent.bytes,
+            loss: self.viewer.loss(),
+            asked: self.viewer.asked(),
             resent: self.sent.resent,
             resend_misses: self.viewer.resend_misses(),
             frames_dropped: self.viewer.frames_dropped(),
@@ -220,38 +226,29 @@ fn seal(channel: &Channel, packet: &ViewerPacket, out: &mut [u8]) -> Result<usiz
 
 fn viewer_config(negotiated: &Negotiated, local: &Local, numbers: Numbers) -> ViewerConfig {
     let audio = negotiated.audio.as_ref().and_then(|media| {
-        let config = StreamConfig {
+        let stream = StreamConfig {
             ssrc: local.audio_ssrc,
-            rtx: None,
             first_sequence: numbers.audio_sequence,
             timestamp_offset: numbers.audio_timestamp,
             ..stream_config(media, numbers)?
         };
-        Some((config, media.mid.clone().unwrap_or_default()))
+        Some(outlet_config(media, stream))
     });
     let video = negotiated.video.as_ref().and_then(|media| {
-        let config = StreamConfig {
+        let rtx = media.codecs.first()?.rtx_payload_type;
+        let stream = StreamConfig {
             ssrc: local.video_ssrc,
-            rtx: media.codecs.first()?.rtx_payload_type.map(|rtx| (local.video_rtx_ssrc, rtx)),
+            rtx: rtx.map(|payload_type| (local.video_rtx_ssrc, payload_type)),
+            first_sequence: numbers.video_sequence,
+            timestamp_offset: numbers.video_timestamp,
             ..stream_config(media, numbers)?
         };
-        Some((config, media.mid.clone().unwrap_or_default()))
+        Some(outlet_config(media, stream))
     });
-    let of = |media: &Option<NegotiatedMedia>| media.as_ref().map(|media| media.extensions);
-    let extensions = of(&negotiated.video).or(of(&negotiated.audio)).unwrap_or_default();
-    ViewerConfig {
-        audio,
-        video,
-        extensions: ExtensionIds {
-            transport_sequence: extensions.transport_cc,
-            send_time: extensions.abs_send_time,
-            mid: extensions.mid,
-        },
-        estimator: EstimatorConfig::default(),
-    }
+    ViewerConfig { audio, video, estimator: EstimatorConfig::default() }
 }
 
-/// What a stream of the one codec agreed on has, as video's numbers have it.
+/// A stream of the one codec agreed on, but for what tells audio from video.
 fn stream_config(media: &NegotiatedMedia, numbers: Numbers) -> Option<StreamConfig> {
     let codec = media.codecs.first()?;
     Some(StreamConfig {
@@ -259,9 +256,18 @@ fn stream_config(media: &NegotiatedMedia, numbers: Numbers) -> Option<StreamConf
         payload_type: codec.payload_type,
         rtx: None,
         clock_hz: codec.clock_hz,
-        first_sequence: numbers.video_sequence,
+        first_sequence: 0,
         rtx_first_sequence: numbers.rtx_sequence,
-        timestamp_offset: numbers.video_timestamp,
+        timestamp_offset: 0,
         first_picture_id: numbers.picture_id,
     })
+}
+
+fn outlet_config(media: &NegotiatedMedia, stream: StreamConfig) -> OutletConfig {
+    let extensions = ExtensionIds {
+        transport_sequence: media.extensions.transport_cc,
+        send_time: media.extensions.abs_send_time,
+        mid: media.mid.as_ref().and(media.extensions.mid),
+    };
+    OutletConfig { stream, mid: media.mid.clone().unwrap_or_default(), extensions }
 }

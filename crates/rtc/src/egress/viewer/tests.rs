@@ -65,14 +65,12 @@ fn config(ssrc: u32, rtx: Option<(u32, u8)>, first_sequence: u16) -> StreamConfi
 impl Show {
     fn new(seed: u64, loss_percent: u64) -> Self {
         let start = anchor();
+        let extensions =
+            ExtensionIds { transport_sequence: Some(3), send_time: Some(2), mid: Some(4) };
+        let outlet = |stream, mid: &str| OutletConfig { stream, mid: mid.into(), extensions };
         let config = ViewerConfig {
-            audio: Some((config(AUDIO, None, 5), "0".into())),
-            video: Some((config(VIDEO, Some((RTX, 97)), 0x7fff), "1".into())),
-            extensions: ExtensionIds {
-                transport_sequence: Some(3),
-                send_time: Some(2),
-                mid: Some(4),
-            },
+            audio: Some(outlet(config(AUDIO, None, 5), "0")),
+            video: Some(outlet(config(VIDEO, Some((RTX, 97)), 0x7fff), "1")),
             estimator: EstimatorConfig::default(),
         };
         let mut viewer = Viewer::new(config, start);
