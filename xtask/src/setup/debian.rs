@@ -12,7 +12,12 @@ enum Probe {
     Program(&'static str),
     /// A GStreamer element that its registry knows.
     Element(&'static str),
+    /// A library that the system's Python can drive by introspection.
+    Library(&'static str),
 }
+
+/// Debian's bindings are for Debian's Python, which need not be the first on the search path.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 struct Tool {
     probe: Probe,
@@ -20,7 +25,7 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 19] = [
+const TOOLS: [Tool; 22] = [
     program("ffmpeg", &["ffmpeg"], "publishing and decoding"),
     program("ffprobe", &["ffmpeg"], "reading every fragment"),
     program("obs", &["obs-studio", "obs-plugins"], "publishing as creators do"),
@@ -40,6 +45,13 @@ const TOOLS: [Tool; 19] = [
     element("voaacenc", &["gstreamer1.0-plugins-bad"]),
     element("x264enc", &["gstreamer1.0-plugins-ugly"]),
     element("avdec_h264", &["gstreamer1.0-libav"]),
+    element("webrtcbin", &["gstreamer1.0-plugins-bad"]),
+    element("nicesrc", &["gstreamer1.0-nice"]),
+    Tool {
+        probe: Probe::Library("GstWebRTC"),
+        packages: &["python3-gi", "gir1.2-gst-plugins-bad-1.0"],
+        needed_for: "publishing over WebRTC with GStreamer",
+    },
 ];
 
 const fn program(
@@ -100,20 +112,29 @@ fn packages(tools: &[&Tool]) -> Vec<&'static str> {
 impl Tool {
     fn name(&self) -> &'static str {
         match self.probe {
-            Probe::Program(name) | Probe::Element(name) => name,
+            Probe::Program(name) | Probe::Element(name) | Probe::Library(name) => name,
         }
     }
 
     fn is_present(&self) -> bool {
         match self.probe {
             Probe::Program(name) => shell::is_on_path(name),
+            // Plugins from outside GStreamer have versions of their own, below GStreamer's.
             Probe::Element(name) => {
-                let mut inspect = Command::new("gst-inspect-1.0");
-                inspect.args(["--exists", name]).stdout(Stdio::null()).stderr(Stdio::null());
-                inspect.status().is_ok_and(|status| status.success())
+                succeeds("gst-inspect-1.0", &["--exists", "--atleast-version=0.0", name])
+            }
+            Probe::Library(name) => {
+                let look = format!("import gi; gi.require_version('{name}', '1.0')");
+                succeeds(SYSTEM_PYTHON, &["-c", &look])
             }
         }
     }
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]
@@ -125,6 +146,8 @@ mod tests {
         assert!(program("sh", &[], "").is_present());
         assert!(!program("no-such-program", &[], "").is_present());
         assert!(!element("no-such-element", &[]).is_present());
+        let library = Probe::Library("NoSuchLibrary");
+        assert!(!Tool { probe: library, packages: &[], needed_for: "" }.is_present());
     }
 
     #[test]
