@@ -1,0 +1,32 @@
+//! The JSON API over `watch` and `store`: playback sessions, who is live, watch time.
+//!
+//! # Owns
+//! - [`Sessions`]: the names of playback sessions, which prove themselves; [`Tokens`]: who a viewer is,
+//!   and which session a heartbeat may speak for; [`SigningKeys`]: what both are signed with.
+//! - [`Problem`]: errors as RFC 9457 documents, for every route of the server.
+//!
+//! # Model
+//! A session's name is a path segment: 64 bits that say when it began and what kind it is, and 64 bits
+//! of a keyed hash over them and the show. So any request can be attributed without a table that grows
+//! with viewers, and no name can be made up. Who watches stands in the session's token only, which the
+//! player sends with its heartbeats and nobody else sees.
+//!
+//! # Must never
+//! Know the hub or a media protocol ([`LiveShows`] is all it sees of shows), speak SQL, set a cookie,
+//! log a token, or read the clock and the system's randomness itself ([`Outside`]).
+
+mod identity;
+mod keys;
+mod live;
+mod outside;
+mod problem;
+mod sessions;
+mod tokens;
+
+pub use identity::show_id;
+pub use keys::{KeysError, SigningKeys};
+pub use live::{LiveShow, LiveShows, LiveState};
+pub use outside::Outside;
+pub use problem::{PROBLEM_JSON, Problem};
+pub use sessions::{SessionKind, Sessions, started_at_ms};
+pub use tokens::{SESSION_TOKEN_MS, SessionGrant, TokenError, Tokens, Viewer, ViewerKind};

@@ -1,0 +1,167 @@
+//! Names of playback sessions.
+//!
+//! A name is 22 characters of base 64: the session's number and a keyed hash of it and the show.
+//! The number says all that is needed without a table: whether the session was asked for or given to a
+//! player that came without one, and when it began.
+//!
+//! ```text
+//! bit 63         1 for a stranger: no viewer is known, ever
+//! bits 62..23    milliseconds since 2026: 34 years
+//! bits 22..0     counts sessions, from a random start: two of one millisecond differ
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::{constant_time, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tally_watch::SessionId;
+
+use crate::{Outside, SigningKeys};
+
+/// Unix time at which session numbers begin: 2026-01-01T00:00:00Z, in milliseconds.
+const EPOCH_MS: i64 = 1_767_225_600_000;
+
+const STRANGER: u64 = 1 << 63;
+const TIME_BITS: u32 = 40;
+const COUNTER_BITS: u32 = 23;
+
+/// Bytes of the keyed hash in a name: nobody guesses 64 bits over HTTP.
+const PROOF_BYTES: usize = 8;
+
+const NUMBER_BYTES: usize = size_of::<u64>();
+
+/// Characters of a name.
+const NAME_CHARS: usize = 22;
+
+/// How a session came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// Asked for by a player, which has a token for it and attests.
+    Asked,
+    /// Given to a player that started at `index.m3u8`. Nobody knows who watches.
+    Stranger,
+}
+
+impl SessionKind {
+    /// What the number of a session tells.
+    #[must_use]
+    pub const fn of(session: SessionId) -> Self {
+        if session.0 & STRANGER == 0 { Self::Asked } else { Self::Stranger }
+    }
+}
+
+/// When a session began, in Unix milliseconds: `t0` of WT-1. Read from its number.
+#[must_use]
+pub const fn started_at_ms(session: SessionId) -> i64 {
+    let since = (session.0 >> COUNTER_BITS) & ((1 << TIME_BITS) - 1);
+    EPOCH_MS + since as i64
+}
+
+/// Makes and reads names of sessions. Clones share the counter.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    keys: Arc<SigningKeys>,
+    counter: Arc<AtomicU64>,
+}
+
+impl Sessions {
+    /// Names that are signed with the newest of `keys`.
+    #[must_use]
+    pub fn new(keys: Arc<SigningKeys>, outside: &Outside) -> Self {
+        let start = u64::from_be_bytes(outside.random());
+        Self { keys, counter: Arc::new(AtomicU64::new(start)) }
+    }
+
+    /// A session that begins now.
+    #[must_use]
+    pub fn mint(&self, kind: SessionKind, now_ms: i64) -> SessionId {
+        let since = u64::try_from(now_ms - EPOCH_MS).unwrap_or(0) & ((1 << TIME_BITS) - 1);
+        let count = self.counter.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
+        let kind = if kind == SessionKind::Stranger { STRANGER } else { 0 };
+        SessionId(kind | since << COUNTER_BITS | count)
+    }
+
+    /// The name of a session of `show`, fit for a path segment.
+    #[must_use]
+    pub fn name(&self, show: &str, session: SessionId) -> String {
+        let mut bytes = [0; NUMBER_BYTES + PROOF_BYTES];
+        bytes[..NUMBER_BYTES].copy_from_slice(&session.0.to_be_bytes());
+        bytes[NUMBER_BYTES..].copy_from_slice(&self.proof(show, session));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The session that `name` stands for, if this server gave the name out for `show`.
+    #[must_use]
+    pub fn read(&self, show: &str, name: &str) -> Option<SessionId> {
+        if name.len() != NAME_CHARS {
+            return None;
+        }
+        // The decoder wants room for whole groups of three bytes.
+        let mut bytes = [0; (NUMBER_BYTES + PROOF_BYTES).next_multiple_of(3)];
+        let length = URL_SAFE_NO_PAD.decode_slice(name, &mut bytes).ok()?;
+        let (number, proof) = bytes[..length].split_at_checked(NUMBER_BYTES)?;
+        let session = SessionId(u64::from_be_bytes(number.try_into().ok()?));
+        constant_time::verify_slices_are_equal(proof, &self.proof(show, session)).ok()?;
+        Some(session)
+    }
+
+    fn proof(&self, show: &str, session: SessionId) -> [u8; PROOF_BYTES] {
+        let mut hash = hmac::Context::with_key(&self.keys.newest().names);
+        // The number has a fixed length, so no two pairs are the same bytes.
+        hash.update(&session.0.to_be_bytes());
+        hash.update(show.as_bytes());
+        *hash.sign().as_ref().first_chunk().expect("an HMAC-SHA-256 has 32 bytes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outside::tests::outside_at;
+
+    const NOW_MS: i64 = 1_795_000_000_123;
+
+    fn sessions() -> Sessions {
+        let outside = outside_at(NOW_MS);
+        Sessions::new(Arc::new(SigningKeys::ephemeral(&outside)), &outside)
+    }
+
+    #[test]
+    fn a_number_tells_when_its_session_began_and_its_kind() {
+        let sessions = sessions();
+        for kind in [SessionKind::Asked, SessionKind::Stranger] {
+            let session = sessions.mint(kind, NOW_MS);
+            assert_eq!((started_at_ms(session), SessionKind::of(session)), (NOW_MS, kind));
+        }
+    }
+
+    #[test]
+    fn sessions_of_one_millisecond_differ() {
+        let sessions = sessions();
+        let all: std::collections::BTreeSet<_> =
+            (0..10_000).map(|_| sessions.mint(SessionKind::Asked, NOW_MS)).collect();
+        assert_eq!(all.len(), 10_000);
+    }
+
+    #[test]
+    fn a_name_is_good_for_its_show_and_not_changed() {
+        let sessions = sessions();
+        let session = sessions.mint(SessionKind::Asked, NOW_MS);
+        let name = sessions.name("show", session);
+        assert_eq!(name.len(), NAME_CHARS);
+        assert_eq!(sessions.read("show", &name), Some(session));
+        assert_eq!(sessions.read("other", &name), None);
+        assert_eq!(self::sessions().read("show", &name), None, "another server's key");
+        for at in 0..name.len() {
+            let mut changed = name.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(sessions.read("show", &changed), None, "{changed}");
+        }
+        for other in ["", "A", &name[1..], &format!("{name}A"), "äöüäöüäöüäö"] {
+            assert_eq!(sessions.read("show", other), None, "{other}");
+        }
+    }
+}
