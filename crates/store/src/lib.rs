@@ -1,10 +1,11 @@
-//! Persistence: creators and their stream keys, in SQLite.
+//! Persistence: creators and their stream keys in SQLite; the watch log in files of its own.
 //!
 //! # Owns
 //! - [`Store`]: the database, opened and brought up to date.
 //! - [`Creators`]: adding, listing and authenticating creators.
 //! - [`Handle`]: a creator's public name, valid by construction.
 //! - [`StreamKey`]: a secret that is shown once and never stored.
+//! - [`watch_log`]: the append-only log that watch time is counted from.
 //!
 //! # Must never
 //! Know HTTP, a media protocol or the hub; read the clock (the database stamps what it makes);
@@ -24,6 +25,7 @@ mod error;
 mod handle;
 mod open;
 mod stream_key;
+pub mod watch_log;
 
 pub use creators::{Creator, CreatorId, Creators};
 pub use error::{Error, Result};
