@@ -8,7 +8,7 @@ mod av1;
 mod nal;
 mod start;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vpx;
 
 use bytes::Bytes;

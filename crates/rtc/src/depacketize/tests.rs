@@ -21,39 +21,40 @@ const H265_SPS: &[u8] = b"\x42\x01\x01\x02\x20\x00\x00\x03\x00\x90\x00\x00\x03\x
     \x0a\x48\x0b\x9c\x94\xd9\x65\x66\x92\x4e\x57\x80\xb5\x09\x10\x09\x04\x00\x00\x03\x00\x04\x00\x00\
     \x03\x00\x64\x20";
 const H265_PPS: &[u8] = b"\x44\x01\xc1\x72\xb4\x62\x40";
-const SEQUENCE_HEADER: &[u8] = b"\x0a\x0e\x02\x00\x00\x05\x61\xe8\x36\xa3\x57\xcc\x81\x01\x00\x82";
-const VP8_KEYFRAME: &[u8] =
+pub(crate) const SEQUENCE_HEADER: &[u8] =
+    b"\x0a\x0e\x02\x00\x00\x05\x61\xe8\x36\xa3\x57\xcc\x81\x01\x00\x82";
+pub(crate) const VP8_KEYFRAME: &[u8] =
     b"\xf0\x67\x00\x9d\x01\x2a\x42\x01\xb6\x00\x00\x07\x08\x85\x85\x88\x85\x84\x88\x02";
-const VP9_KEYFRAME: &[u8] =
+pub(crate) const VP9_KEYFRAME: &[u8] =
     b"\x82\x49\x83\x42\x40\x14\x10\x0b\x56\x04\x38\x24\x1c\x18\x4a\x00\x09\x20\
     \x7f\xd9\xfa\x3e\x8f\xe7";
 
-fn h264_codec() -> Codec {
+pub(crate) fn h264_codec() -> Codec {
     let record = h264::avcc(&[H264_SPS], &[H264_PPS], LengthSize::Four).unwrap();
     h264::from_avcc(record).unwrap()
 }
 
-fn h265_codec() -> Codec {
+pub(crate) fn h265_codec() -> Codec {
     let record = h265::hvcc(&[H265_VPS], &[H265_SPS], &[H265_PPS], LengthSize::Four).unwrap();
     h265::from_hvcc(record).unwrap()
 }
 
-fn vpx_record() -> VideoRecord {
+pub(crate) fn vpx_record() -> VideoRecord {
     let record = Bytes::new();
     VideoRecord { record, width: 322, height: 182, rfc6381: String::new(), color: None }
 }
 
-fn av1_codec() -> Codec {
+pub(crate) fn av1_codec() -> Codec {
     av1::from_sequence_header(SEQUENCE_HEADER).unwrap()
 }
 
-fn length_prefixed(nals: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn length_prefixed(nals: &[&[u8]]) -> Vec<u8> {
     let units = nals.iter().map(|nal| [&(nal.len() as u32).to_be_bytes(), *nal].concat());
     units.collect::<Vec<_>>().concat()
 }
 
 /// An OBU with its size.
-fn obu(header: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn obu(header: u8, payload: &[u8]) -> Vec<u8> {
     let mut unit = vec![header | 2];
     if header & 4 != 0 {
         unit.push(0x28);

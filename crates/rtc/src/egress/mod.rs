@@ -13,13 +13,13 @@ pub mod packet;
 pub mod reports;
 pub mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod viewer;
 
 pub use viewer::{OutletConfig, Viewer, ViewerConfig, ViewerEvent};
 
 /// The 64-bit number nearest to `reference` that ends in `low`, if there is one.
-fn unwrap_near(reference: u64, low: u16) -> Option<u64> {
+pub(crate) fn unwrap_near(reference: u64, low: u16) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are meant")]
     let distance = low.wrapping_sub(reference as u16).cast_signed();
     reference.checked_add_signed(distance.into())

@@ -9,7 +9,7 @@ use crate::packetize::{PacketizedFrame, Payload, PictureIdAt, Prefix};
 
 /// Where virtual time starts.
 #[expect(clippy::disallowed_methods, reason = "an anchor for virtual time")]
-pub(super) fn anchor() -> Instant {
+pub(crate) fn anchor() -> Instant {
     Instant::now()
 }
 
@@ -36,10 +36,10 @@ pub(super) fn frame(number: u64, payloads: usize) -> PacketizedFrame {
 }
 
 /// Random numbers from a seed (SplitMix64), so that a failing scenario is named by one number.
-pub(super) struct Chance(pub(super) u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -47,7 +47,7 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn percent(&mut self, percent: u64) -> bool {
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.number() % 100 < percent
     }
 }

@@ -199,7 +199,7 @@ impl Viewer {
         self.choice.current()
     }
 
-    /// Share of packets lost before repair, of 256, as last reported of any stream.
+    /// Share of packets lost, of 256, as last reported of any stream.
     #[must_use]
     pub fn loss(&self) -> u8 {
         self.loss

@@ -12,6 +12,8 @@
 mod assembly;
 mod numbers;
 mod peer;
+#[cfg(test)]
+mod tests;
 mod whep;
 mod whip;
 

@@ -54,11 +54,11 @@ pub struct WhepStats {
     pub packets: u64,
     /// Bytes of them, sealed.
     pub bytes: u64,
-    /// Share of packets lost before repair, of 256, as last reported.
+    /// Share of packets lost, of 256, as last reported.
     pub loss: u8,
     /// Sequence numbers asked for again, repeats included.
     pub asked: u64,
-    /// Retransmissions among the packets.
+    /// Retransmissions among the packets, those included that only probe the path.
     pub resent: u64,
     /// Packets asked for again that were no longer there.
     pub resend_misses: u64,
