@@ -9,6 +9,12 @@
 //! # Audio
 //! The main audio travels muxed with each video. Further audio tracks are renditions of their own
 //! in one group, in which the main audio is the entry without a URI.
+//!
+//! A show may come with its sound in two codecs, for players that lack one of them. Those are never in
+//! one group: CODECS names every format of a variant's group, so a player would leave the variant for
+//! the codec it lacks. Each codec is a group of its own, and every picture a variant with each group
+//! ([`Multivariant::or`]). hls.js and AVPlayer drop the variants whose CODECS they cannot play, stay
+//! with one audio codec while they adapt, and know that two variants of one URI share their pictures.
 
 use std::fmt;
 
@@ -17,8 +23,11 @@ use tally_media::{Codec, Medium, Track, TrackId};
 
 use crate::tags::append;
 
-/// The one group of audio renditions.
+/// The group of audio renditions.
 const AUDIO_GROUP: &str = "audio";
+
+/// The group of the sound in its second form.
+const OTHER_AUDIO_GROUP: &str = "audio-other";
 
 /// Language of a track that tells none (BCP 47 "undetermined"): A8.10 wants one on every rendition.
 const LANGUAGE_UNKNOWN: &str = "und";
@@ -55,6 +64,8 @@ pub struct Variant {
     pub frame_rate: Option<FrameRate>,
     /// Its dynamic range; `None` without video.
     pub video_range: Option<VideoRange>,
+    /// Its group of audio renditions; `None` when there is one sound only.
+    pub audio_group: Option<&'static str>,
 }
 
 /// Dynamic range of a video (VIDEO-RANGE).
@@ -71,6 +82,8 @@ pub enum VideoRange {
 /// One EXT-X-MEDIA of type AUDIO.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audio {
+    /// The group it belongs to.
+    pub group: &'static str,
     /// Its media playlist; `None` for the sound that is muxed into the variants.
     pub uri: Option<String>,
     /// What a player's menu shows; differs within the group.
@@ -110,6 +123,20 @@ impl Multivariant {
         Some(Self { independent_segments, variants, audio })
     }
 
+    /// The same show with its sound in a second form too: `other` is what it amounts to with that one,
+    /// and is offered after this.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.variants.extend(other.variants.into_iter().map(|variant| Variant {
+            audio_group: variant.audio_group.map(|_| OTHER_AUDIO_GROUP),
+            ..variant
+        }));
+        let others = other.audio.into_iter();
+        self.audio.extend(others.map(|audio| Audio { group: OTHER_AUDIO_GROUP, ..audio }));
+        self.independent_segments &= other.independent_segments;
+        self
+    }
+
     /// The playlist's text.
     #[must_use]
     pub fn render(&self) -> String {
@@ -124,7 +151,7 @@ impl Multivariant {
         let hdr = |variant: &Variant| variant.video_range.is_some_and(|r| r != VideoRange::Sdr);
         let with_range = self.variants.iter().any(hdr); // P22
         for variant in &self.variants {
-            variant.render(&mut out, !self.audio.is_empty(), with_range);
+            variant.render(&mut out, with_range);
         }
         out
     }
@@ -156,10 +183,11 @@ impl Variant {
             resolution: video.map(|video| (video.width, video.height)),
             frame_rate: rendition.frame_rate,
             video_range: track.map(|track| VideoRange::of(track)),
+            audio_group: (!others.is_empty()).then_some(AUDIO_GROUP),
         }
     }
 
-    fn render(&self, out: &mut String, with_audio: bool, with_range: bool) {
+    fn render(&self, out: &mut String, with_range: bool) {
         append!(
             out,
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"",
@@ -176,8 +204,8 @@ impl Variant {
         if let Some(range) = self.video_range.filter(|_| with_range) {
             append!(out, ",VIDEO-RANGE={range}");
         }
-        if with_audio {
-            append!(out, ",AUDIO=\"{AUDIO_GROUP}\"");
+        if let Some(group) = self.audio_group {
+            append!(out, ",AUDIO=\"{group}\"");
         }
         append!(out, "\n{}\n", self.uri);
     }
@@ -196,6 +224,7 @@ impl Audio {
             None => format!("Audio {number}"),
         };
         Self {
+            group: AUDIO_GROUP,
             uri,
             name,
             language: language.unwrap_or(LANGUAGE_UNKNOWN).to_owned(),
@@ -207,8 +236,9 @@ impl Audio {
     fn render(&self, out: &mut String) {
         append!(
             out,
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AUDIO_GROUP}\",NAME=\"{}\",LANGUAGE=\"{}\",\
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{}\",NAME=\"{}\",LANGUAGE=\"{}\",\
              DEFAULT={},AUTOSELECT=YES,CHANNELS=\"{}\"",
+            self.group,
             self.name,
             self.language,
             if self.default { "YES" } else { "NO" },

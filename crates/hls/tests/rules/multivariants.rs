@@ -119,6 +119,33 @@ fn p22_sound_only() {
     assert_eq!(text.matches("#EXT-X-STREAM-INF").count(), 1);
 }
 
+// P22: CODECS tells a player that lacks a codec which variants it can play.
+#[test]
+fn p22_the_same_sound_in_two_codecs_is_two_groups_and_each_picture_a_variant_with_each() {
+    let pictures = rendition(vec![video(0, 1_280, 720, None)], 3);
+    let uri = |id| format!("7/{id}/playlist.m3u8");
+    let with = |sound| {
+        let renditions = [pictures.clone(), rendition(vec![sound], 1)];
+        Multivariant::new(true, &renditions, uri).unwrap()
+    };
+    assert_eq!(
+        with(audio(1, 2, None)).or(with(audio(0, 2, None))).render(),
+        "#EXTM3U
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio 1\",LANGUAGE=\"und\",\
+DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"7/a1/playlist.m3u8\"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio-other\",NAME=\"Audio 1\",LANGUAGE=\"und\",\
+DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"7/a0/playlist.m3u8\"
+#EXT-X-STREAM-INF:BANDWIDTH=4400000,AVERAGE-BANDWIDTH=4000000,\
+CODECS=\"avc1.640020,Opus\",RESOLUTION=1280x720,FRAME-RATE=29.970,AUDIO=\"audio\"
+7/v0/playlist.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=4400000,AVERAGE-BANDWIDTH=4000000,\
+CODECS=\"avc1.640020,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=29.970,AUDIO=\"audio-other\"
+7/v0/playlist.m3u8
+"
+    );
+}
+
 // P22: A9.16
 #[test]
 fn p22_dynamic_range_is_told_of_all_variants_or_none() {

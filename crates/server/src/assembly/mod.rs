@@ -90,6 +90,7 @@ fn shows(config: &Config, metrics: &Metrics) -> Shows {
             part_ms: config.hls.part_ms,
             segment_ms: config.hls.segment_ms,
             window_ms: config.hls.window_ms,
+            audio: config.hls.audio,
         },
         reconnect_grace: config.rtmp.reconnect_grace,
         shows_max: config.server.shows_max,

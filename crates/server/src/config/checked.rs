@@ -156,6 +156,19 @@ pub struct Hls {
     pub segment_ms: u32,
     /// How much of a live show stays listed, in milliseconds.
     pub window_ms: u32,
+    /// What becomes of Opus.
+    pub audio: HlsAudio,
+}
+
+/// What becomes of Opus in LL-HLS. Sound of other codecs goes out as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HlsAudio {
+    /// It goes out as it came.
+    Passthrough,
+    /// It is made AAC.
+    Aac,
+    /// Players choose between the two.
+    Both,
 }
 
 /// `[auth]`: who may publish and watch. Everybody may watch in this version.
@@ -296,6 +309,11 @@ fn hls(values: &mut Values) -> Hls {
         part_ms: values.number_u32("hls.part_ms"),
         segment_ms: values.number_u32("hls.segment_ms"),
         window_ms: values.number_u32("hls.window_s") * 1000,
+        audio: match values.choice("hls.audio") {
+            "aac" => HlsAudio::Aac,
+            "both" => HlsAudio::Both,
+            _ => HlsAudio::Passthrough,
+        },
     }
 }
 

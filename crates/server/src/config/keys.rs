@@ -295,6 +295,15 @@ pub static KEYS: &[Key] = &[
          At least six segments. Memory: window times bit rate for each show.",
     ),
     key(
+        "hls.audio",
+        Kind::Choice(&["passthrough", "aac", "both"]),
+        r#""passthrough""#,
+        "What becomes of Opus, which WebRTC and some RTMP encoders send and some players cannot\n\
+         play in fMP4. \"aac\": it is made AAC, at about 1 % of a core and 50 ms of delay.\n\
+         \"both\": players choose by what they can play; sound then has playlists of its own, which\n\
+         doubles the requests.",
+    ),
+    key(
         "auth.publish",
         Kind::Choice(&["key", "open"]),
         r#""key""#,

@@ -16,7 +16,7 @@ mod values;
 use std::path::Path;
 
 pub use checked::{
-    Admin, Auth, Config, Hls, Http, LogFormat, PublishAuth, Rtmp, Server, Store, Tls,
+    Admin, Auth, Config, Hls, HlsAudio, Http, LogFormat, PublishAuth, Rtmp, Server, Store, Tls,
 };
 pub use error::{Origin, Problem, Problems};
 use given::Given;

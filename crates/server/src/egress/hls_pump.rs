@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use super::origin::{HlsOptions, Presentation, RenditionOrigin, Version};
+use super::sound::{self, Sound};
 use crate::metrics::Metrics;
 use crate::shows::{Expected, Show};
 
@@ -28,19 +29,25 @@ pub(crate) async fn package(
     expected: Expected,
     metrics: Metrics,
 ) {
+    let audio = show.hls().options().audio;
+    let mut sound = Sound::new(audio, metrics.hls.untranscoded_frames.clone());
     let mut pump = Pump::new(show, expected, metrics);
+    let mut items = Vec::new();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             item = consumer.next() => match item {
-                Some(item) => pump.take(item),
+                Some(item) => sound.take(item, &mut items),
                 None => break,
             },
+            item = sound.made() => items.push(item),
             _ = tick.tick() => pump.tick(),
         }
+        items.drain(..).for_each(|item| pump.take(item));
         pump.put_out();
     }
+    sound.finish().await.into_iter().for_each(|item| pump.take(item));
     pump.finish();
 }
 
@@ -240,9 +247,15 @@ impl Pump {
         let show = self.show.id();
         let uri = |id: RenditionId| format!("{show}/{id}/playlist.m3u8");
         let independent = plan.independent_segments && self.segmenter.stats().forced_cuts == 0;
-        let Some(multivariant) = Multivariant::new(independent, &with_bitrates, uri) else {
-            return;
-        };
+        let has_media = with_bitrates.iter().filter(|(_, rates)| rates.is_some());
+        let has_media: Vec<_> = has_media.map(|(rendition, _)| rendition.id).collect();
+        let forms = sound::forms(self.show.hls().options().audio, &has_media).into_iter();
+        let forms = forms.filter_map(|form| {
+            let is_listed = |(rendition, _): &&(Rendition, _)| form.contains(&rendition.id);
+            let listed: Vec<_> = with_bitrates.iter().filter(is_listed).cloned().collect();
+            Multivariant::new(independent, &listed, uri)
+        });
+        let Some(multivariant) = forms.reduce(Multivariant::or) else { return };
         self.presentations += 1;
         let tag = format!("{show}-{}", self.presentations);
         let multivariant = Arc::new(Rendered::new(multivariant.render(), tag));
@@ -260,14 +273,16 @@ mod tests {
     use tally_testsource::{Options, TestSource};
 
     use super::*;
+    use crate::config::HlsAudio;
     use crate::shows::{Shows, ShowsOptions};
 
     const LARGE: TrackId = TrackId::Video(0);
     const SMALL: TrackId = TrackId::Video(1);
 
     fn shows() -> Shows {
+        let audio = HlsAudio::Passthrough;
         let options = ShowsOptions {
-            hls: HlsOptions { part_ms: 250, segment_ms: 2_000, window_ms: 12_000 },
+            hls: HlsOptions { part_ms: 250, segment_ms: 2_000, window_ms: 12_000, audio },
             reconnect_grace: Duration::ZERO,
             shows_max: 1,
         };

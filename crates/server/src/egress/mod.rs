@@ -2,6 +2,8 @@
 
 mod hls_pump;
 mod origin;
+mod sound;
+mod transcoding;
 
 pub(crate) use hls_pump::package;
 pub use origin::{HlsOptions, HlsOrigin, Presentation, RenditionOrigin, Version};

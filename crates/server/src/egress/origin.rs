@@ -8,6 +8,8 @@ use tally_hls::{Rendered, RenditionReport, Snapshot};
 use tally_media::Medium;
 use tokio::sync::watch;
 
+use crate::config::HlsAudio;
+
 /// How shows are packaged.
 #[derive(Clone, Copy, Debug)]
 pub struct HlsOptions {
@@ -17,6 +19,8 @@ pub struct HlsOptions {
     pub segment_ms: u32,
     /// How far back a playlist reaches, in milliseconds.
     pub window_ms: u32,
+    /// What becomes of Opus.
+    pub audio: HlsAudio,
 }
 
 /// What requests read of one show. Every version is immutable and shared by all who ask.

@@ -36,6 +36,8 @@ pub struct HlsMetrics {
     pub segments: IntCounter,
     /// `tally_hls_skipped_frames_total`: frames packaging was too slow for.
     pub skipped_frames: IntCounter,
+    /// `tally_hls_untranscoded_frames_total`: Opus packets that became no AAC.
+    pub untranscoded_frames: IntCounter,
     /// `tally_hls_misplaced_frames_total`: frames with no place on the show's timeline.
     pub misplaced_frames: IntCounter,
     /// `tally_hls_early_expiries_total`: segments that left memory before their time because a
@@ -84,6 +86,10 @@ impl HlsMetrics {
             skipped_frames: add.counter(
                 "tally_hls_skipped_frames_total",
                 "Frames that packaging was too slow for.",
+            ),
+            untranscoded_frames: add.counter(
+                "tally_hls_untranscoded_frames_total",
+                "Opus packets that became no AAC: damaged, or transcoding was too slow for them.",
             ),
             misplaced_frames: add.counter(
                 "tally_hls_misplaced_frames_total",

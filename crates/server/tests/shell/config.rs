@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tally_server::config::{Config, LogFormat, Origin, PublishAuth, keys};
+use tally_server::config::{Config, HlsAudio, LogFormat, Origin, PublishAuth, keys};
 
 fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     let owned: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -33,7 +33,7 @@ fn a_server_without_a_file_runs_with_the_promised_defaults() {
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9464");
     assert!(config.http.tls.is_none() && config.rtmp.tls.is_none());
     assert_eq!((config.hls.part_ms, config.hls.segment_ms), (250, 2000));
-    assert_eq!(config.hls.window_ms, 60_000);
+    assert_eq!((config.hls.window_ms, config.hls.audio), (60_000, HlsAudio::Passthrough));
     assert_eq!(config.rtmp.reconnect_grace, Duration::from_secs(30));
     assert_eq!(config.server.drain, Duration::from_secs(10));
     assert_eq!(config.auth.publish, PublishAuth::Key);

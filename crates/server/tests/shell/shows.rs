@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tally_hub::Hub;
 use tally_media::{Frame, Timescale, Timestamp};
+use tally_server::config::HlsAudio;
 use tally_server::egress::HlsOptions;
 use tally_server::metrics::Metrics;
 use tally_server::shows::{
@@ -14,7 +15,8 @@ use tally_testsource::{Options, TestSource};
 const GRACE: Duration = Duration::from_secs(30);
 
 fn shows(reconnect_grace: Duration, shows_max: usize) -> Shows {
-    let hls = HlsOptions { part_ms: 250, segment_ms: 2_000, window_ms: 12_000 };
+    let audio = HlsAudio::Passthrough;
+    let hls = HlsOptions { part_ms: 250, segment_ms: 2_000, window_ms: 12_000, audio };
     let options = ShowsOptions { hls, reconnect_grace, shows_max };
     Shows::new(Hub::new(tally_hub::Limits::default()), options, Metrics::new())
 }
