@@ -5,10 +5,14 @@
 
 mod media;
 mod process;
+mod whep_feed;
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Counter, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 pub use media::{HlsMetrics, RtmpMetrics};
+pub use whep_feed::{DroppedMetrics, WhepFeedMetrics};
 
 /// Handles of all numbers. Clones count into the same ones.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub struct Metrics {
     pub rtmp: RtmpMetrics,
     /// LL-HLS packaging and delivery.
     pub hls: HlsMetrics,
+    /// What is made of shows for WebRTC viewers.
+    pub whep_feed: WhepFeedMetrics,
 }
 
 /// Numbers of HTTP and HTTPS, without the admin listener.
@@ -93,6 +99,7 @@ impl Metrics {
             tls: TlsMetrics::new(&add),
             rtmp: RtmpMetrics::new(&add),
             hls: HlsMetrics::new(&add),
+            whep_feed: WhepFeedMetrics::new(&add),
             registry,
         }
     }
@@ -179,6 +186,10 @@ struct Add<'a> {
 impl Add<'_> {
     fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.register(IntCounter::new(name, help))
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Counter {
+        self.register(Counter::new(name, help))
     }
 
     fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {

@@ -5,10 +5,13 @@
 //! [`Publication`] is one publisher's right to write into a show, lost to whoever publishes next
 //! with the right key (newest wins).
 
+mod keyframe_wishes;
+mod picture_order;
 mod publication;
 mod registry;
 mod show;
 
+pub use keyframe_wishes::{KEYFRAME_WISH_INTERVAL, KeyframeWishes};
 pub use publication::{Expected, Publication, PublishEnded};
 pub use registry::{PublishRefused, Shows, ShowsOptions};
 pub use show::{Show, ShowState};

@@ -10,6 +10,7 @@ use tally_media::timeline::Timeline;
 use tally_media::{Frame, Track, TrackId};
 use tokio::sync::oneshot;
 
+use super::picture_order::PictureOrder;
 use super::registry::Shows;
 use super::show::{Show, ShowState};
 
@@ -19,7 +20,7 @@ const REDECLARE_MS: i64 = 2_000;
 
 /// Which media the publisher announced, so that the first playlist waits for what will come and not
 /// for what will not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Video is, or may be, coming.
     pub video: bool,
@@ -43,6 +44,7 @@ pub(super) struct Input {
     /// `None` once the show has ended.
     producer: Option<Producer>,
     timeline: Timeline,
+    order: PictureOrder,
     /// Counts publishers; a publication with an older number has lost the show.
     epoch: u64,
     /// Tells the publisher of `epoch` that it lost the show.
@@ -65,10 +67,11 @@ impl fmt::Debug for Input {
 }
 
 impl Input {
-    pub(super) fn new(producer: Producer, misplaced: IntCounter) -> Self {
+    pub(super) fn new(producer: Producer, order: PictureOrder, misplaced: IntCounter) -> Self {
         Self {
             producer: Some(producer),
             timeline: Timeline::new(),
+            order,
             epoch: 0,
             evict: None,
             tracks: BTreeMap::new(),
@@ -122,6 +125,7 @@ impl Input {
         }
         self.epoch += 1;
         self.clock_unknown = true;
+        self.order.start_anew();
         let known: Vec<TrackId> = self.tracks.keys().copied().collect();
         self.undeclared = (!known.is_empty()).then_some((known, elapsed_ms + REDECLARE_MS));
         (self.epoch, evicted)
@@ -164,8 +168,10 @@ impl Input {
             self.timeline.resume(elapsed_ms);
         }
         let placed = self.timeline.place(track, frame, elapsed_ms).map_err(|e| e.to_string());
-        let written =
-            placed.and_then(|placed| producer.write(id, placed).map_err(|error| error.to_string()));
+        let written = placed.and_then(|placed| {
+            self.order.note(id, placed.pts);
+            producer.write(id, placed).map_err(|error| error.to_string())
+        });
         if let Err(why) = written {
             self.misplaced.inc();
             tracing::debug!(?id, why, "frame dropped");
@@ -225,6 +231,7 @@ impl Publication {
         let starts = !std::mem::replace(&mut input.packaging, true);
         drop(input);
         if starts {
+            self.show.whep().expect(self.expected);
             self.shows.start_packaging(&self.show, self.expected);
         }
     }

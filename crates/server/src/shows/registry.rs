@@ -137,7 +137,7 @@ impl Shows {
             clock::unix_ms(),
             HlsOrigin::new(self.shared.options.hls),
             producer.expect("only a live show holds its handle in the hub, and this one has none"),
-            &self.shared.metrics.hls,
+            &self.shared.metrics,
         ));
         table.by_handle.insert(handle.to_owned(), Arc::clone(&show));
         table.by_id.insert(show.id().to_owned(), Arc::clone(&show));

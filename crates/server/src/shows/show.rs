@@ -1,14 +1,16 @@
 //! One show: its identity, its state, its input and what is made of it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tally_hub::{Producer, Stream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::keyframe_wishes::KeyframeWishes;
+use super::picture_order::PictureOrder;
 use super::publication::Input;
-use crate::egress::HlsOrigin;
-use crate::metrics::HlsMetrics;
+use crate::egress::{HlsOrigin, WhepOrigin};
+use crate::metrics::Metrics;
 
 /// Where a show is in its life. It only moves forward, except between `Live` and `Away`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Show {
     started_at_unix_ms: i64,
     state: watch::Sender<ShowState>,
     hls: HlsOrigin,
+    whep: WhepOrigin,
+    keyframe_wishes: Arc<KeyframeWishes>,
     stream: Stream,
     input: Mutex<Input>,
 }
@@ -43,17 +47,29 @@ impl Show {
         started_at_unix_ms: i64,
         hls: HlsOrigin,
         producer: Producer,
-        metrics: &HlsMetrics,
+        metrics: &Metrics,
     ) -> Self {
+        let state = watch::Sender::new(ShowState::Starting);
+        let order = PictureOrder::default();
+        let keyframe_wishes = Arc::new(KeyframeWishes::default());
+        let whep = WhepOrigin::new(
+            producer.stream(),
+            state.subscribe(),
+            Arc::clone(&keyframe_wishes),
+            order.has_b_frames(),
+            metrics.whep_feed.clone(),
+        );
         Self {
             id,
             handle,
             started: Instant::now(),
             started_at_unix_ms,
-            state: watch::Sender::new(ShowState::Starting),
+            state,
             hls,
+            whep,
+            keyframe_wishes,
             stream: producer.stream(),
-            input: Mutex::new(Input::new(producer, metrics.misplaced_frames.clone())),
+            input: Mutex::new(Input::new(producer, order, metrics.hls.misplaced_frames.clone())),
         }
     }
 
@@ -97,6 +113,18 @@ impl Show {
     #[must_use]
     pub fn hls(&self) -> &HlsOrigin {
         &self.hls
+    }
+
+    /// What WebRTC viewers get.
+    #[must_use]
+    pub fn whep(&self) -> &WhepOrigin {
+        &self.whep
+    }
+
+    /// Viewers' wishes for keyframes, for a publisher whose protocol can ask its encoder.
+    #[must_use]
+    pub fn keyframe_wishes(&self) -> &KeyframeWishes {
+        &self.keyframe_wishes
     }
 
     /// The show's media in the hub, also after its end.

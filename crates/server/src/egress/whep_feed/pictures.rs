@@ -1,0 +1,72 @@
+//! Pictures into payloads: one packetizer for each video track.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tally_media::{Frame, Track, TrackId};
+use tally_rtc::egress::layers::Layer;
+use tally_rtc::packetize::{PacketizedFrame, Packetizer};
+use tally_rtc::sdp::VideoFormat;
+
+use super::formats::FeedLayer;
+use super::origin::PAYLOAD_BYTES_MAX;
+use super::rate::Rate;
+
+/// The video tracks of a show.
+#[derive(Debug, Default)]
+pub(super) struct Pictures {
+    /// One per id ever used: frame numbers go on when a track comes back.
+    lanes: BTreeMap<TrackId, Lane>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    packetizer: Packetizer,
+    /// What the track is to an offer; `None` while there is no track that WebRTC carries.
+    format: Option<VideoFormat>,
+    rate: Rate,
+}
+
+impl Pictures {
+    /// A track came or has new parameters, from its next frame on.
+    pub(super) fn set_track(&mut self, track: &Track) {
+        let format = VideoFormat::of(&track.codec);
+        match self.lanes.get_mut(&track.id) {
+            Some(lane) => {
+                lane.format = format.filter(|_| lane.packetizer.set_track(track));
+            }
+            None => {
+                let Some(packetizer) = Packetizer::new(track, PAYLOAD_BYTES_MAX) else { return };
+                self.lanes.insert(track.id, Lane { packetizer, format, rate: Rate::default() });
+            }
+        }
+    }
+
+    /// A track has ended.
+    pub(super) fn remove(&mut self, track: TrackId) {
+        if let Some(lane) = self.lanes.get_mut(&track) {
+            lane.format = None;
+            lane.rate = Rate::default();
+        }
+    }
+
+    /// The payloads of a track's next frame; `None` where WebRTC does not carry it.
+    ///
+    /// Every picture passes here, also those that viewers would be better without: left out here, before
+    /// it has a number, a picture makes no hole that viewers take for a loss.
+    pub(super) fn packetize(&mut self, id: TrackId, frame: &Frame) -> Option<Arc<PacketizedFrame>> {
+        let lane = self.lanes.get_mut(&id).filter(|lane| lane.format.is_some())?;
+        let packetized = lane.packetizer.packetize(frame)?;
+        lane.rate.add(&packetized);
+        Some(Arc::new(packetized))
+    }
+
+    /// The tracks that pictures came of, the main one first.
+    pub(super) fn layers(&self) -> Vec<FeedLayer> {
+        let layer = |(track, lane): (&TrackId, &Lane)| {
+            let layer = Layer { track: *track, bps: lane.rate.bps()? };
+            Some(FeedLayer { layer, format: lane.format? })
+        };
+        self.lanes.iter().filter_map(layer).collect()
+    }
+}
