@@ -3,6 +3,7 @@
 //! # Owns
 //! - [`Sessions`]: the names of playback sessions, which prove themselves; [`Tokens`]: who a viewer is,
 //!   and which session a heartbeat may speak for; [`SigningKeys`]: what both are signed with.
+//! - [`Api`]: the routes; [`Playback`]: who may play, for every way of watching.
 //! - [`Problem`]: errors as RFC 9457 documents, for every route of the server.
 //!
 //! # Model
@@ -17,9 +18,13 @@
 
 mod identity;
 mod keys;
+mod leases;
 mod live;
 mod outside;
+mod playback;
 mod problem;
+mod rate;
+mod routes;
 mod sessions;
 mod tokens;
 
@@ -27,6 +32,9 @@ pub use identity::show_id;
 pub use keys::{KeysError, SigningKeys};
 pub use live::{LiveShow, LiveShows, LiveState};
 pub use outside::Outside;
+pub use playback::{Playback, PlaybackAuth, PlaybackOptions};
 pub use problem::{PROBLEM_JSON, Problem};
+pub use rate::Peer;
+pub use routes::Api;
 pub use sessions::{SessionKind, Sessions, started_at_ms};
 pub use tokens::{SESSION_TOKEN_MS, SessionGrant, TokenError, Tokens, Viewer, ViewerKind};

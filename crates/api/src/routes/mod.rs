@@ -1,0 +1,93 @@
+//! The routes of the API.
+
+mod live;
+mod sessions;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde_json::Value;
+
+use crate::rate::{Peer, RateLimit};
+use crate::{LiveShows, Playback, Problem, Tokens};
+
+/// The document that describes the routes (OpenAPI 3.1).
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// What a new session takes out of an address' bucket; a heartbeat takes one. A session costs a
+/// record for ever, a heartbeat at most two ranges that mostly join others.
+const SESSION_COST: u32 = 5;
+
+/// What the routes work with. Clones share it.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    live: Arc<dyn LiveShows>,
+    playback: Playback,
+    tokens: Tokens,
+    rate: RateLimit,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("playback", &self.0.playback).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// The API over what the server has. An address may ask for `requests_per_second_max` in the mean;
+    /// 0 for no limit.
+    #[must_use]
+    pub fn new(
+        live: Arc<dyn LiveShows>,
+        playback: Playback,
+        tokens: Tokens,
+        requests_per_second_max: u32,
+    ) -> Self {
+        let rate = RateLimit::new(requests_per_second_max);
+        Self(Arc::new(Shared { live, playback, tokens, rate }))
+    }
+
+    /// The routes. Requests need a [`Peer`] as extension. The caller adds what is the same for all
+    /// routes of the server: CORS, the limit of a body, answers for what no route takes.
+    pub fn routes(&self) -> Router {
+        Router::new()
+            .route("/api/openapi.json", get(async || answer(StatusCode::OK, DOCUMENT.to_owned())))
+            .route("/api/v1/live/{handle}", get(live::show))
+            .route("/api/v1/live/{handle}/sessions", post(sessions::open))
+            .with_state(self.clone())
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.0.playback.outside.now_ms()
+    }
+
+    fn limit(&self, peer: Peer, cost: u32) -> Result<(), Problem> {
+        self.0.rate.take(peer, cost, self.now_ms()).map_err(|seconds| {
+            let detail = "this address asks for too much at a time";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after_s(seconds)
+        })
+    }
+}
+
+/// An answer in JSON that no cache keeps: it is one viewer's, or of this moment.
+fn json(status: StatusCode, body: &Value) -> Response {
+    answer(status, body.to_string())
+}
+
+fn answer(status: StatusCode, body: String) -> Response {
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests;
