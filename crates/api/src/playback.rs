@@ -6,7 +6,7 @@ use http::StatusCode;
 use tally_watch::{Basis, SessionId};
 
 use crate::leases::Leases;
-use crate::{Outside, Problem, SessionKind, Sessions, SigningKeys};
+use crate::{Outside, Problem, SessionGrant, SessionKind, Sessions, SigningKeys};
 
 /// Who may watch (`auth.playback`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,14 @@ impl Playback {
     #[must_use]
     pub fn earns(&self, session: SessionId) -> bool {
         !self.leases.has_lost(session)
+    }
+
+    /// Whether the holder of a session's token may still speak for it: nobody else plays under the
+    /// lease it was opened with.
+    #[must_use]
+    pub fn keeps_lease(&self, grant: &SessionGrant) -> bool {
+        let session = grant.session.id;
+        grant.lease.is_none_or(|lease| self.leases.keeps(lease, session, self.outside.now_ms()))
     }
 
     pub(crate) const fn sessions(&self) -> &Sessions {

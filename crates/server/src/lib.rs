@@ -5,6 +5,7 @@
 //! - [`net`] and [`http`]: listeners, TLS, HTTP/1.1 and HTTP/2 connections with deadlines and caps.
 //! - [`shows`]: who is live; [`ingest`]: from encoders to shows; [`egress`] and [`media_routes`]: from
 //!   shows to viewers.
+//! - [`playback`]: the API, and who may play.
 //! - [`admin`] and [`metrics`]: health, readiness and numbers, on a listener of their own.
 //! - [`assembly`]: the one function that puts a server together from a config, listeners and a
 //!   stop signal, so that tests own all three; [`shutdown`]: how it ends.
@@ -29,6 +30,7 @@ pub mod media_routes;
 pub mod metrics;
 pub mod net;
 pub mod pages;
+pub mod playback;
 pub mod random;
 pub mod shows;
 pub mod shutdown;

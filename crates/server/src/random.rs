@@ -1,15 +1,23 @@
 //! Random bytes from the operating system, for handshakes and names.
 
-use aws_lc_rs::rand::fill;
+use aws_lc_rs::rand;
+
+/// Makes all of `bytes` unpredictable.
+///
+/// # Panics
+/// When the operating system has no randomness to give: nothing safe can be done then.
+pub fn fill(bytes: &mut [u8]) {
+    rand::fill(bytes).expect("the operating system gives random bytes");
+}
 
 /// `N` unpredictable bytes.
 ///
 /// # Panics
-/// When the operating system has no randomness to give: nothing safe can be done then.
+/// As [`fill`] does.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    fill(&mut bytes).expect("the operating system gives random bytes");
+    fill(&mut bytes);
     bytes
 }
 

@@ -21,9 +21,9 @@ use crate::ingest::{Auth, RtmpServer, RtmpService};
 use crate::media_routes::{self, MediaRoutes, WaitLimits, WaitingRoom};
 use crate::metrics::Metrics;
 use crate::net::Incoming;
-use crate::pages;
 use crate::shows::{Shows, ShowsOptions};
 use crate::shutdown::{Phase, Shutdown, Trigger};
+use crate::{pages, playback};
 pub use listeners::{BindError, BoundListeners};
 
 /// Runs a server until `trigger` is pulled and everything has ended, or the drain deadline cut it.
@@ -38,6 +38,7 @@ pub async fn run(
     let shutdown = trigger.shutdown();
     let metrics = Metrics::new();
     let store = open_store(&config).await?;
+    let playback = playback::Service::open(&config)?;
     let admin = Admin::new(store.clone(), metrics.clone(), shutdown.clone());
     let shows = shows(&config, &metrics);
 
@@ -47,7 +48,8 @@ pub async fn run(
     let mut servers = JoinSet::new();
     let admin_server = HttpServer::new(admin.routes(), &admin::LIMITS, Metrics::new().http);
     servers.spawn(admin_server.run(Incoming::Plain(listeners.admin.clone()), shutdown.clone()));
-    serve_viewers(&config, &listeners, &shows, &metrics, &shutdown, &mut servers);
+    let routes = viewer_routes(&config, &shows, &playback, &metrics);
+    serve_viewers(&config, &listeners, routes, &metrics, &shutdown, &mut servers);
     let service = RtmpService {
         shows: shows.clone(),
         auth: auth(&config, &store),
@@ -120,14 +122,13 @@ fn rtmp_limits(config: &Config) -> tally_rtmp::Limits {
     }
 }
 
-fn serve_viewers(
+/// Everything viewers can ask for.
+fn viewer_routes(
     config: &Config,
-    listeners: &BoundListeners,
     shows: &Shows,
+    playback: &playback::Service,
     metrics: &Metrics,
-    shutdown: &Shutdown,
-    servers: &mut JoinSet<()>,
-) {
+) -> Router {
     let limits = WaitLimits {
         total_max: config.http.waiting_requests_max,
         per_connection_max: config.http.waiting_requests_per_connection_max,
@@ -139,7 +140,18 @@ fn serve_viewers(
         metrics: metrics.hls.clone(),
     });
     let routes = Router::new().merge(pages::router()).merge(media);
-    let routes = http::finish(routes, config.http.body_bytes_max);
+    let routes = routes.merge(playback.routes(shows, config));
+    http::finish(routes, config.http.body_bytes_max)
+}
+
+fn serve_viewers(
+    config: &Config,
+    listeners: &BoundListeners,
+    routes: Router,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+    servers: &mut JoinSet<()>,
+) {
     let server = HttpServer::new(routes, &Limits::from_config(&config.http), metrics.http.clone());
     let plain = listeners.http.clone().map(Incoming::Plain);
     let secure = listeners.https.clone().map(Incoming::Tls);

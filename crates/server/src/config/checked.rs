@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tally_api::PlaybackAuth;
+
 use super::error::{Problem, Problems};
 use super::given::Given;
 use super::values::{Resolved, Values};
@@ -21,6 +23,8 @@ pub struct Config {
     pub hls: Hls,
     /// `[auth]`
     pub auth: Auth,
+    /// `[watch]`
+    pub watch: Watch,
     /// `[admin]`
     pub admin: Admin,
     /// `[store]`
@@ -171,11 +175,15 @@ pub enum HlsAudio {
     Both,
 }
 
-/// `[auth]`: who may publish and watch. Everybody may watch in this version.
+/// `[auth]`: who may publish and watch.
 #[derive(Debug, Clone)]
 pub struct Auth {
     /// Who may publish.
     pub publish: PublishAuth,
+    /// Who may watch.
+    pub playback: PlaybackAuth,
+    /// File with the secret that signs viewers.
+    pub viewer_key_file: Option<PathBuf>,
 }
 
 /// Who may publish.
@@ -185,6 +193,13 @@ pub enum PublishAuth {
     Key,
     /// Everybody; the name published is the handle.
     Open,
+}
+
+/// `[watch]`: watch time and the API that takes it in.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Requests to the API from one address, in the mean; 0 for no limit.
+    pub requests_per_second_max: u32,
 }
 
 /// `[admin]`: metrics and health.
@@ -219,6 +234,8 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     let rtmp = rtmp(&mut values);
     let hls = hls(&mut values);
     let auth = auth(&mut values);
+    let watch =
+        Watch { requests_per_second_max: values.number_u32("watch.requests_per_second_max") };
     let admin = Admin { listen: values.address("admin.listen") };
     let url = values.database("store.url");
     let store = match url {
@@ -235,7 +252,7 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     }
     let mut resolved = values.resolved;
     resolved.sort_by_key(|item| super::keys::KEYS.iter().position(|key| key.name == item.key));
-    let config = Config { server, http, rtmp, hls, auth, admin, store, resolved };
+    let config = Config { server, http, rtmp, hls, auth, watch, admin, store, resolved };
     conflicts(&config, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
@@ -318,13 +335,15 @@ fn hls(values: &mut Values) -> Hls {
 }
 
 fn auth(values: &mut Values) -> Auth {
-    // "open" is the only way to watch so far; reading the key refuses everything else.
-    values.choice("auth.playback");
     let publish = match values.choice("auth.publish") {
         "open" => PublishAuth::Open,
         _ => PublishAuth::Key,
     };
-    Auth { publish }
+    let playback = match values.choice("auth.playback") {
+        "token" => PlaybackAuth::Token,
+        _ => PlaybackAuth::Open,
+    };
+    Auth { publish, playback, viewer_key_file: values.path_or_none("auth.viewer_key_file") }
 }
 
 fn conflicts(config: &Config, problems: &mut Vec<Problem>) {
@@ -348,6 +367,13 @@ fn conflicts(config: &Config, problems: &mut Vec<Problem>) {
             ),
             reason: "the largest message could never be received",
             remedy: "raise buffered_bytes_max to message_bytes_max or more",
+        });
+    }
+    if config.auth.playback == PlaybackAuth::Token && config.auth.viewer_key_file.is_none() {
+        problems.push(Problem::Conflict {
+            keys: "auth.playback = \"token\" and auth.viewer_key_file is not set".into(),
+            reason: "no token could be checked, so nobody could watch",
+            remedy: "set auth.viewer_key_file to the key your site signs its viewers with",
         });
     }
     if config.http.listen.is_none() && config.http.tls.is_none() {

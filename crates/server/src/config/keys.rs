@@ -312,9 +312,24 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "auth.playback",
-        Kind::Choice(&["open"]),
+        Kind::Choice(&["open", "token"]),
         r#""open""#,
-        "\"open\": everybody may watch. Playback tokens do not exist in this version.",
+        "\"open\": everybody may watch. \"token\": only viewers with a token that was signed with\n\
+         auth.viewer_key_file, and each token in one place at a time.",
+    ),
+    key(
+        "auth.viewer_key_file",
+        Kind::PathOrNone,
+        r#""""#,
+        "File with the secret that your own site signs its viewers with (JSON Web Tokens,\n\
+         HS256, 32 bytes or more). Empty: viewers are told apart by device only.",
+    ),
+    key(
+        "watch.requests_per_second_max",
+        number(0, 1_000_000, "requests"),
+        "1000",
+        "Requests to the API that one address may make, in the mean; more get 429. A new\n\
+         session counts as five. 0: no limit, for servers behind a proxy.",
     ),
     key(
         "admin.listen",

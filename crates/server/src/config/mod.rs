@@ -17,6 +17,7 @@ use std::path::Path;
 
 pub use checked::{
     Admin, Auth, Config, Hls, HlsAudio, Http, LogFormat, PublishAuth, Rtmp, Server, Store, Tls,
+    Watch,
 };
 pub use error::{Origin, Problem, Problems};
 use given::Given;

@@ -178,9 +178,6 @@ fn show(key: &Key, typed: &Typed) -> String {
 
 fn bad_value(key: &'static Key, typed: &Typed, origin: Origin) -> Problem {
     let remedy = match (key.name, text_of(typed)) {
-        ("auth.playback", Some("token")) => {
-            "playback tokens do not exist in this version; \"open\" lets everybody watch".into()
-        }
         ("store.url", Some(text)) if text.starts_with("postgres") => {
             "PostgreSQL is not supported by this version; use SQLite".into()
         }

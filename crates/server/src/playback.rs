@@ -1,0 +1,111 @@
+//! The API and everybody's right to play, put together from the configuration.
+
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tally_api::{
+    Api, LiveShow, LiveShows, LiveState, Outside, Peer, Playback, PlaybackOptions, SigningKeys,
+    Tokens,
+};
+use tally_watch::Basis;
+
+use crate::config::Config;
+use crate::http::connection::ConnectionContext;
+use crate::shows::{Show, ShowState, Shows};
+use crate::{clock, random};
+
+/// Where the keys of sessions and tokens are, in `server.data_dir`.
+const KEYS_FILE: &str = "playback.keys";
+
+/// Shortest secret that signs viewers: the length of the hash (RFC 7518 section 3.2).
+const SECRET_BYTES_MIN: usize = 32;
+
+/// Who may play, and the tokens that say so.
+#[derive(Debug)]
+pub struct Service {
+    /// For every way of watching.
+    pub playback: Playback,
+    tokens: Tokens,
+}
+
+impl Service {
+    /// Reads the keys, or makes them.
+    ///
+    /// # Errors
+    /// With the config key that says where the file is that cannot be used.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let outside = outside();
+        let folder = &config.server.data_dir;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("server.data_dir: cannot make {}", folder.display()))?;
+        let keys = SigningKeys::open(&folder.join(KEYS_FILE), &outside);
+        let keys = Arc::new(keys.context("server.data_dir")?);
+        let secret = viewer_secret(config).context("auth.viewer_key_file")?;
+        let options = PlaybackOptions { auth: config.auth.playback, basis: Basis::Direct };
+        let tokens = Tokens::new(Arc::clone(&keys), secret.as_deref());
+        Ok(Self { playback: Playback::new(keys, options, outside), tokens })
+    }
+
+    /// The routes of the API.
+    pub fn routes(&self, shows: &Shows, config: &Config) -> Router {
+        let api = Api::new(
+            Arc::new(shows.clone()),
+            self.playback.clone(),
+            self.tokens.clone(),
+            config.watch.requests_per_second_max,
+        );
+        api.routes().layer(middleware::from_fn(name_peer))
+    }
+}
+
+/// The API's word for whom a request came from.
+async fn name_peer(mut request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<ConnectionContext>();
+    if let Some(address) = connection.map(|connection| connection.peer().ip()) {
+        request.extensions_mut().insert(Peer(address));
+    }
+    next.run(request).await
+}
+
+fn outside() -> Outside {
+    Outside { unix_ms: Arc::new(clock::unix_ms), random: random::fill }
+}
+
+/// What the shop signs its viewers with, without white space at its ends: editors add a line end.
+fn viewer_secret(config: &Config) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(file) = &config.auth.viewer_key_file else { return Ok(None) };
+    let secret = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let secret = secret.trim_ascii().to_vec();
+    anyhow::ensure!(
+        secret.len() >= SECRET_BYTES_MIN,
+        "{} holds {} bytes; a secret needs {SECRET_BYTES_MIN} or more",
+        file.display(),
+        secret.len()
+    );
+    Ok(Some(secret))
+}
+
+impl LiveShows for Shows {
+    fn by_handle(&self, handle: &str) -> Option<LiveShow> {
+        Shows::by_handle(self, handle).map(|show| live_show(&show))
+    }
+}
+
+fn live_show(show: &Show) -> LiveShow {
+    LiveShow {
+        id: show.id().to_owned(),
+        handle: show.handle().to_owned(),
+        state: match show.state() {
+            ShowState::Starting => LiveState::Starting,
+            ShowState::Live => LiveState::Live,
+            ShowState::Away => LiveState::Away,
+            ShowState::Ended => LiveState::Ended,
+        },
+        started_at_unix_ms: show.started_at_unix_ms(),
+    }
+}
