@@ -37,7 +37,7 @@ pub struct Section {
     pub formats: Vec<PayloadFormat>,
     /// Whether lost packets may be asked for (`a=rtcp-fb nack`).
     pub nack: bool,
-    /// Simulcast layers, best first; empty without simulcast.
+    /// Simulcast layers as the offer orders them; empty without simulcast.
     pub rids: Vec<String>,
     /// SSRCs of the offer, one a layer, in the order of the layers; often empty.
     pub ssrcs: Vec<u32>,

@@ -11,6 +11,7 @@
 
 mod assembly;
 mod numbers;
+mod order;
 mod peer;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tally_media::{Frame, Medium, Track, TrackId};
 
 use super::assembly::{Assembly, Outcome};
+use super::order::LayerOrder;
 use super::peer::Peer;
 use super::{CloseReason, Outbox, PeerEvent, PeerOptions};
 use crate::depacketize::Format;
@@ -36,6 +37,17 @@ pub enum Published {
     TrackEnded(TrackId),
 }
 
+impl Published {
+    /// The track it is of.
+    #[must_use]
+    pub const fn track_id(&self) -> TrackId {
+        match self {
+            Self::Track(track) => track.id,
+            Self::Frame(id, _) | Self::TrackEnded(id) => *id,
+        }
+    }
+}
+
 /// How a publisher's session does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WhipStats {
@@ -57,7 +69,9 @@ pub struct WhipSession {
     receiver: Receiver,
     formats: Vec<(Medium, u8, Format)>,
     tracks: BTreeMap<TrackId, Assembly>,
+    /// With the tracks named as the offer orders them.
     published: VecDeque<Published>,
+    order: LayerOrder,
     /// When the last picture came, or media could first flow; `None` before.
     heard: Option<Instant>,
     /// The latest instant told.
@@ -90,6 +104,7 @@ impl WhipSession {
             formats: formats(negotiated),
             tracks: BTreeMap::new(),
             published: VecDeque::new(),
+            order: LayerOrder::new(negotiated.video.as_ref().map_or(0, |it| it.rids.len())),
             heard: None,
             now,
             frames: 0,
@@ -100,7 +115,7 @@ impl WhipSession {
     /// A keyframe of this track is needed, or of all: asked for until one comes.
     pub fn want_keyframe(&mut self, track: Option<TrackId>) {
         match track {
-            Some(track) => self.receiver.want_keyframe(track),
+            Some(track) => self.receiver.want_keyframe(self.order.swap(track)),
             None => self.tracks.keys().for_each(|track| self.receiver.want_keyframe(*track)),
         }
     }
@@ -150,6 +165,7 @@ impl WhipSession {
             self.collect();
             self.end_silent_tracks();
         }
+        self.order.handle_timeout(now);
         if now >= heard + MEDIA_SILENCE {
             self.peer.fail(CloseReason::NoMedia, now);
         }
@@ -160,7 +176,8 @@ impl WhipSession {
         let is_open = self.peer.channel().is_some();
         let media = is_open.then(|| self.receiver.poll_timeout(self.now));
         let silence = self.heard.filter(|_| is_open).map(|heard| heard + MEDIA_SILENCE);
-        self.peer.poll_timeout().into_iter().chain(media).chain(silence).min()
+        let order = self.order.poll_timeout().filter(|_| is_open);
+        self.peer.poll_timeout().into_iter().chain(media).chain(silence).chain(order).min()
     }
 
     /// Writes everything that may leave at `now`.
@@ -176,9 +193,18 @@ impl WhipSession {
         self.peer.poll_event().or_else(|| self.peer.poll_closed())
     }
 
-    /// What the publisher published next.
+    /// What the publisher published next. Of simulcast layers, `Video(0)` is the best.
     pub fn poll_published(&mut self) -> Option<Published> {
-        self.published.pop_front()
+        let is_named =
+            |it: &mut Published| self.order.is_known() || it.track_id().medium() == Medium::Audio;
+        let published = self.published.pop_front_if(is_named)?;
+        Some(match published {
+            Published::Track(track) => {
+                Published::Track(Track { id: self.order.swap(track.id), ..track })
+            }
+            Published::Frame(id, frame) => Published::Frame(self.order.swap(id), frame),
+            Published::TrackEnded(id) => Published::TrackEnded(self.order.swap(id)),
+        })
     }
 
     /// Tells the publisher and ends; the next [`Self::send`] writes what tells it.
@@ -212,7 +238,12 @@ impl WhipSession {
             let Some(format) = self.format(id, &picture) else { continue };
             let new = || Assembly::new(id, format, picture.arrived);
             let track = self.tracks.entry(id).or_insert_with(new);
-            match track.take(format, &picture, &mut self.published) {
+            let told = self.published.len();
+            let outcome = track.take(format, &picture, &mut self.published);
+            if let Some(Published::Track(track)) = self.published.get(told) {
+                self.order.saw(track, self.now);
+            }
+            match outcome {
                 Outcome::Keyframe => {
                     self.receiver.keyframe_arrived(id);
                     self.frames += 1;
@@ -305,5 +336,137 @@ fn section(medium: Medium, media: &NegotiatedMedia) -> Section {
         rids: media.rids.clone(),
         ssrcs: ssrcs().map(|it| it.ssrc).collect(),
         repairs: ssrcs().filter_map(|it| Some((it.rtx?, it.ssrc))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::testing::anchor;
+    use crate::packetize::Packetizer;
+    use crate::rtp::{Header, HeaderWriter};
+    use crate::sdp::{Offer, answer_publish};
+    use crate::session::tests::{certificate, local, media};
+
+    const CHROMIUM: &str = include_str!("../../tests/offers/chromium-whip.sdp");
+    const OBS: &str = include_str!("../../tests/offers/obs-whip.sdp");
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn negotiated(offer: &str) -> Negotiated {
+        answer_publish(&Offer::parse(offer).unwrap(), &local(&certificate())).unwrap().negotiated
+    }
+
+    fn session(offer: &str) -> WhipSession {
+        let certificate = certificate();
+        let (local, local_candidates) = (local(&certificate), Vec::new());
+        let options = PeerOptions { local_candidates, certificate };
+        WhipSession::new(options, &negotiated(offer), &local, anchor()).unwrap()
+    }
+
+    #[test]
+    fn what_a_browser_offers_is_received_layer_by_layer() {
+        let negotiated = negotiated(CHROMIUM);
+        let config = config(&negotiated, &local(&certificate()));
+        let [video, audio] = &config.sections[..] else { panic!() };
+        assert_eq!((video.medium, audio.medium), (Medium::Video, Medium::Audio));
+        assert_eq!(video.rids, ["q", "h", "f"]);
+        assert!(video.nack && !audio.nack);
+        let ids = config.extensions;
+        assert_eq!((ids.mid, ids.rid, ids.repaired_rid), (Some(4), Some(10), Some(11)));
+        assert_eq!(ids.transport_wide, Some(3));
+        let formats = formats(&negotiated);
+        for (medium, payload_type, format) in [
+            (Medium::Audio, 111, Format::Opus),
+            (Medium::Video, 96, Format::Vp8),
+            (Medium::Video, 102, Format::H264),
+            (Medium::Video, 45, Format::Av1),
+            (Medium::Video, 98, Format::Vp9),
+        ] {
+            assert!(formats.contains(&(medium, payload_type, format)), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_encoder_offers_is_known_by_its_ssrcs() {
+        let config = config(&negotiated(OBS), &local(&certificate()));
+        let video = &config.sections[0];
+        assert_eq!(video.ssrcs, [2_200_000_002]);
+        assert_eq!(video.repairs, [(2_200_000_003, 2_200_000_002)]);
+        assert_eq!(video.formats[0].rtx, Some(97));
+    }
+
+    /// A keyframe of this width as one packet of the layer.
+    fn keyframe(rid: &str, ssrc: u32, sequence: u16, width: u16) -> Bytes {
+        let track = media::track(TrackId::Video(0), Format::Vp8);
+        let mut frame = media::frame(Format::Vp8, 0, 0, true, 100);
+        let mut bytes = frame.payload.to_vec();
+        bytes[6..8].copy_from_slice(&width.to_le_bytes());
+        frame.payload = bytes.into();
+        let payload =
+            &Packetizer::new(&track, 1_000).unwrap().packetize(&frame).unwrap().payloads[0];
+        let timestamp = u32::from(sequence) * 3_600;
+        let header = Header { marker: true, payload_type: 96, sequence, timestamp, ssrc };
+        let header = HeaderWriter::new(header).extension(4, b"1").extension(10, rid.as_bytes());
+        let mut packet = vec![0; header.written_bytes()];
+        header.write(&mut packet);
+        packet.extend([payload.prefix.as_slice(), &payload.body].concat());
+        packet.into()
+    }
+
+    /// As if opened: what was published of it.
+    fn receive(session: &mut WhipSession, packets: &[Bytes], wait: Duration) -> Vec<Published> {
+        for packet in packets {
+            session.receiver.handle_rtp(session.now, packet.clone());
+        }
+        session.now += wait;
+        session.receiver.handle_timeout(session.now);
+        session.collect();
+        session.order.handle_timeout(session.now);
+        std::iter::from_fn(|| session.poll_published()).collect()
+    }
+
+    fn widths(published: &[Published]) -> Vec<(TrackId, u16)> {
+        let width = |it: &Published| match it {
+            Published::Track(track) => Some((track.id, track.codec.video()?.width)),
+            _ => None,
+        };
+        let mut widths: Vec<_> = published.iter().filter_map(width).collect();
+        widths.sort_unstable();
+        widths
+    }
+
+    #[test]
+    fn the_best_layer_is_the_first_track_whichever_way_they_are_listed() {
+        let named = [1_920, 960, 480].into_iter().enumerate();
+        let named: Vec<_> =
+            named.map(|(at, width)| (TrackId::Video(u8::try_from(at).unwrap()), width)).collect();
+        for widths_of in [[480, 960, 1_920], [1_920, 960, 480]] {
+            let mut session = session(CHROMIUM);
+            let packets: Vec<_> = ["q", "h", "f"]
+                .into_iter()
+                .zip(widths_of)
+                .zip(1..)
+                .map(|((rid, width), ssrc)| keyframe(rid, ssrc, 1, width))
+                .collect();
+            let published = receive(&mut session, &packets, 100 * MILLISECOND);
+            assert_eq!(widths(&published), named);
+            session.want_keyframe(Some(TrackId::Video(0)));
+            let best = if widths_of[0] == 1_920 { 1 } else { 3 };
+            while session.receiver.poll_rtcp().is_some() {}
+            session.receiver.handle_timeout(session.now);
+            let asks = session.receiver.poll_rtcp().unwrap();
+            assert!(asks.windows(4).any(|word| word == [0, 0, 0, best]), "{asks:?}");
+        }
+    }
+
+    #[test]
+    fn a_layer_that_comes_alone_is_held_back_for_a_second() {
+        let mut session = session(CHROMIUM);
+        let published = receive(&mut session, &[keyframe("q", 1, 1, 480)], 500 * MILLISECOND);
+        assert!(published.is_empty());
+        let published = receive(&mut session, &[], 1_000 * MILLISECOND);
+        assert_eq!(widths(&published), [(TrackId::Video(2), 480)]);
+        let published = receive(&mut session, &[keyframe("f", 3, 1, 1_920)], 100 * MILLISECOND);
+        assert_eq!(widths(&published), [(TrackId::Video(0), 1_920)]);
     }
 }

@@ -10,12 +10,12 @@ use crate::depacketize::tests::{
 };
 use crate::sdp::CodecName;
 
-pub(super) const VIDEO_FORMATS: [Format; 5] =
+pub(in crate::session) const VIDEO_FORMATS: [Format; 5] =
     [Format::H264, Format::H265, Format::Av1, Format::Vp8, Format::Vp9];
 /// Of every frame, between what its codec needs and its end.
 const NUMBER_BYTES: usize = 8;
 
-pub(super) fn name(format: Format) -> CodecName {
+pub(in crate::session) fn name(format: Format) -> CodecName {
     match format {
         Format::H264 => CodecName::H264,
         Format::H265 => CodecName::H265,
@@ -26,7 +26,7 @@ pub(super) fn name(format: Format) -> CodecName {
     }
 }
 
-pub(super) fn track(id: TrackId, format: Format) -> Track {
+pub(in crate::session) fn track(id: TrackId, format: Format) -> Track {
     let codec = match format {
         Format::H264 => h264_codec(),
         Format::H265 => h265_codec(),
@@ -40,7 +40,13 @@ pub(super) fn track(id: TrackId, format: Format) -> Track {
 }
 
 /// The frame of this number, `ms` into the show, with this many bytes to fill it up.
-pub(super) fn frame(format: Format, number: u64, ms: i64, keyframe: bool, fill: usize) -> Frame {
+pub(in crate::session) fn frame(
+    format: Format,
+    number: u64,
+    ms: i64,
+    keyframe: bool,
+    fill: usize,
+) -> Frame {
     let filler = (0..fill).map(|index| index as u8);
     let tail: Vec<u8> = filler.chain(number.to_be_bytes()).collect();
     let nal = |head: &[u8]| length_prefixed(&[&[head, &tail].concat()]);
@@ -67,7 +73,7 @@ pub(super) fn frame(format: Format, number: u64, ms: i64, keyframe: bool, fill: 
 }
 
 /// The number in a frame.
-pub(super) fn number(frame: &Frame) -> u64 {
+pub(in crate::session) fn number(frame: &Frame) -> u64 {
     let (_, number) = frame.payload.split_at(frame.payload.len() - NUMBER_BYTES);
     u64::from_be_bytes(number.try_into().unwrap())
 }

@@ -1,7 +1,7 @@
 //! Whole sessions against each other, with real DTLS.
 
 mod hostile;
-mod media;
+pub(super) mod media;
 mod world;
 
 use std::collections::BTreeMap;
@@ -13,13 +13,34 @@ use super::{CloseReason, Outbox, PeerEvent, Published, WhepEvent};
 use crate::depacketize::Format;
 use crate::egress::ViewerEvent;
 use crate::egress::layers::LayerEvent;
+use crate::sdp::Local;
 use crate::session::Numbers;
-use crate::transport::{self, DtlsRole, Path};
+use crate::transport::{self, Certificate, DtlsRole, Path};
 use media::VIDEO_FORMATS;
 use world::{MOVED, Setup, World, address};
 
 const VIDEO: TrackId = TrackId::Video(0);
 const AUDIO: TrackId = TrackId::Audio(0);
+
+pub(super) fn certificate() -> Certificate {
+    Certificate::generate().unwrap()
+}
+
+/// Our side of an answer.
+pub(super) fn local(certificate: &Certificate) -> Local {
+    Local {
+        session_id: 1,
+        ice: world::credentials("server"),
+        fingerprint: certificate.fingerprint().clone(),
+        candidates: Vec::new(),
+        ice_lite: false,
+        cname: "tally".to_owned(),
+        stream_id: "show".to_owned(),
+        audio_ssrc: 1_001,
+        video_ssrc: 1_002,
+        video_rtx_ssrc: 1_003,
+    }
+}
 
 /// Tracks in the order they were told of.
 fn tracks(world: &World) -> Vec<Track> {

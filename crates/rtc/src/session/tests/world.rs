@@ -33,6 +33,8 @@ pub(super) const MOVED: &str = "192.0.2.7:50001";
 const PAYLOAD_BYTES_MAX: usize = 1_100;
 const STEP_MS: u64 = 5;
 const DELAY_MS: u64 = 20;
+/// A moment's work: each side's timers, and what they set off.
+const WAKES_MAX: usize = 8;
 /// Time between keyframes nobody asked for.
 pub(super) const KEYFRAMES_MS: u64 = 2_000;
 const VIDEO: TrackId = TrackId::Video(0);
@@ -175,18 +177,8 @@ fn negotiated(setup: &Setup, is_publisher: bool, remote: &Certificate) -> Negoti
 }
 
 fn local(is_publisher: bool, certificate: &Certificate) -> Local {
-    Local {
-        session_id: 1,
-        ice: credentials(if is_publisher { "publisher" } else { "server" }),
-        fingerprint: certificate.fingerprint().clone(),
-        candidates: Vec::new(),
-        ice_lite: false,
-        cname: "tally".to_owned(),
-        stream_id: "show".to_owned(),
-        audio_ssrc: 1_001,
-        video_ssrc: 1_002,
-        video_rtx_ssrc: 1_003,
-    }
+    let ice = credentials(if is_publisher { "publisher" } else { "server" });
+    Local { ice, ..super::local(certificate) }
 }
 
 fn options(at: &str, certificate: Certificate) -> PeerOptions {
@@ -278,14 +270,23 @@ impl World {
                 let (to_publisher, path, mut bytes) = entry.remove();
                 self.deliver(to_publisher, path, &mut bytes);
             }
-            if self.whep.poll_timeout().is_some_and(|at| at <= self.now) {
-                self.whep.handle_timeout(self.now);
-            }
-            if self.whip.poll_timeout().is_some_and(|at| at <= self.now) {
-                self.whip.handle_timeout(self.now);
-            }
-            self.collect();
+            self.settle();
         }
+    }
+
+    /// Does all that is due, and sees that it is soon done.
+    fn settle(&mut self) {
+        for _ in 0..WAKES_MAX {
+            self.collect();
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
+            let due = [self.whep.poll_timeout(), self.whip.poll_timeout()].map(is_due);
+            match due {
+                [false, false] => return,
+                [true, _] => self.whep.handle_timeout(self.now),
+                [false, true] => self.whip.handle_timeout(self.now),
+            }
+        }
+        panic!("sessions that never sleep");
     }
 
     pub(super) fn deliver(&mut self, to_publisher: bool, path: Path, bytes: &mut [u8]) {
