@@ -46,6 +46,8 @@ pub struct Server {
     pub rtmp: SocketAddr,
     /// RTMPS, when a certificate was given.
     pub rtmps: SocketAddr,
+    /// WebRTC, UDP and TCP.
+    pub webrtc: SocketAddr,
     /// Metrics and health.
     pub admin: SocketAddr,
     /// The program itself.
@@ -61,7 +63,8 @@ impl Server {
     pub fn start(binary: &Path, settings: &Settings) -> Self {
         let data = TempDir::new().expect("a temporary folder");
         let listeners = loopback_listeners();
-        let [http, https, rtmp, rtmps, admin] = listeners.each_ref().map(|(_, address)| *address);
+        let [http, https, rtmp, rtmps, webrtc, admin] =
+            listeners.each_ref().map(|(_, address)| *address);
         let mut command = Command::new(binary);
         command.arg("serve").current_dir(data.path());
         command.envs(listeners.map(|(variable, address)| (variable, address.to_string())));
@@ -69,7 +72,7 @@ impl Server {
         command.env(variable("server.data_dir"), data.path().join("data"));
         command.envs(settings.0.iter().map(|(key, value)| (key, value)));
         let process = Process::start("tally", &command).expect("tally starts");
-        let mut server = Self { http, https, rtmp, rtmps, admin, process, data };
+        let mut server = Self { http, https, rtmp, rtmps, webrtc, admin, process, data };
         wait::until("tally to be ready", START_WITHIN, || {
             assert!(server.process.is_running(), "tally ended at its start");
             server.admin_get("/readyz").ok().filter(|ready| ready.status == 200)
@@ -155,12 +158,19 @@ pub fn add_creator(binary: &Path, data: &Path, handle: &str) -> anyhow::Result<S
 }
 
 /// Every listener's environment variable with a loopback address nobody listens on: HTTP, HTTPS,
-/// RTMP, RTMPS, admin.
+/// RTMP, RTMPS, WebRTC, admin.
 ///
 /// # Panics
 /// When there are no free ports.
-pub fn loopback_listeners() -> [(String, SocketAddr); 5] {
-    let keys = ["http.listen", "http.tls.listen", "rtmp.listen", "rtmp.tls.listen", "admin.listen"];
+pub fn loopback_listeners() -> [(String, SocketAddr); 6] {
+    let keys = [
+        "http.listen",
+        "http.tls.listen",
+        "rtmp.listen",
+        "rtmp.tls.listen",
+        "webrtc.listen",
+        "admin.listen",
+    ];
     // Held all at once, so that they differ.
     let held = keys.map(|key| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use tally_server::net::{DatagramBatch, DatagramSocket};
+use tally_server::net::{DatagramBatch, DatagramSocket, Route};
 use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
 
@@ -45,14 +45,14 @@ fn scene() -> Scene {
 fn fill(batch: &mut DatagramBatch, viewers: &[(UdpSocket, SocketAddr)]) {
     for (_, address) in viewers {
         for _ in 0..PICTURE {
-            batch.push(*address, DATAGRAM_BYTES, |room| room.len());
+            batch.push(Route::to(*address), DATAGRAM_BYTES, |room| room.len());
         }
     }
 }
 
-fn batched(bencher: Bencher<'_, '_>, new: fn(UdpSocket) -> DatagramSocket) {
+fn batched(bencher: Bencher<'_, '_>, new: fn(UdpSocket) -> std::io::Result<DatagramSocket>) {
     let Scene { runtime, sender, viewers } = scene();
-    let sender = new(sender);
+    let sender = new(sender).unwrap();
     let mut batch = DatagramBatch::new(VIEWERS * PICTURE * usize::from(DATAGRAM_BYTES));
     bencher.counter(ItemsCount::new(VIEWERS * PICTURE)).bench_local(|| {
         fill(&mut batch, &viewers);

@@ -5,6 +5,7 @@
 //! - [`net`] and [`http`]: listeners, TLS, HTTP/1.1 and HTTP/2 connections with deadlines and caps.
 //! - [`shows`]: who is live; [`ingest`]: from encoders to shows; [`egress`] and [`media_routes`]: from
 //!   shows to viewers.
+//! - [`webrtc`]: the port, the workers and the sessions of browsers and WHIP encoders.
 //! - [`playback`]: the API, and who may play.
 //! - [`admin`] and [`metrics`]: health, readiness and numbers, on a listener of their own.
 //! - [`assembly`]: the one function that puts a server together from a config, listeners and a
@@ -34,3 +35,4 @@ pub mod playback;
 pub mod random;
 pub mod shows;
 pub mod shutdown;
+pub mod webrtc;

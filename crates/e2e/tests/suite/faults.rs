@@ -269,7 +269,7 @@ fn start_that_fails(binary: &Path, key: &str, address: SocketAddr) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("timeout");
     command.arg("20").arg(binary).arg("serve").current_dir(folder.path());
-    for other in ["http.listen", "rtmp.listen", "admin.listen"] {
+    for other in ["http.listen", "rtmp.listen", "webrtc.listen", "admin.listen"] {
         command.env(variable(other), "127.0.0.1:0");
     }
     let output = command.env(variable(key), address.to_string()).output().unwrap();

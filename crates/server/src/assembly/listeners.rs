@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::config::{Config, Tls};
 use crate::http::ALPN;
 use crate::net::{Certificate, CertificateError, ListenError, TlsListener, listen};
+use crate::webrtc::Sockets;
 
 /// Every listener of the configuration, open. Connections queue from here on and are accepted by
 /// [`super::run`].
@@ -22,6 +23,8 @@ pub struct BoundListeners {
     pub rtmp: Option<Arc<TcpListener>>,
     /// `rtmp.tls`
     pub rtmps: Option<TlsListener>,
+    /// `webrtc.listen`
+    pub webrtc: Option<Sockets>,
     /// `admin.listen`
     pub admin: Arc<TcpListener>,
 }
@@ -48,6 +51,7 @@ impl BoundListeners {
             https: tls(["http.tls", "http.tls.listen"], config.http.tls.as_ref(), ALPN)?,
             rtmp: plain("rtmp.listen", config.rtmp.listen)?,
             rtmps: tls(["rtmp.tls", "rtmp.tls.listen"], config.rtmp.tls.as_ref(), &[])?,
+            webrtc: config.webrtc.listen.map(Sockets::bind).transpose()?,
             admin: Arc::new(listen("admin.listen", config.admin.listen)?),
         })
     }
@@ -62,11 +66,13 @@ impl BoundListeners {
     pub fn addresses(&self) -> Vec<(&'static str, &'static str, SocketAddr)> {
         let https = self.https.as_ref().map(|tls| &tls.listener);
         let rtmps = self.rtmps.as_ref().map(|tls| &tls.listener);
+        let webrtc = self.webrtc.as_ref().map(|sockets| &sockets.tcp);
         let all = [
             ("http.listen", "http", self.http.as_ref()),
             ("http.tls.listen", "https", https),
             ("rtmp.listen", "rtmp", self.rtmp.as_ref()),
             ("rtmp.tls.listen", "rtmps", rtmps),
+            ("webrtc.listen", "webrtc", webrtc),
             ("admin.listen", "http", Some(&self.admin)),
         ];
         all.into_iter()

@@ -9,6 +9,7 @@ use tally_api::PlaybackAuth;
 use super::error::{Problem, Problems};
 use super::given::Given;
 use super::values::{Resolved, Values};
+use super::webrtc::{self, WebRtc};
 
 /// Everything the server is built from. Cannot hold a value that is not allowed.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Config {
     pub http: Http,
     /// `[rtmp]`
     pub rtmp: Rtmp,
+    /// `[webrtc]`
+    pub webrtc: WebRtc,
     /// `[hls]`
     pub hls: Hls,
     /// `[auth]`
@@ -232,6 +235,7 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     let server = server(&mut values);
     let http = http(&mut values);
     let rtmp = rtmp(&mut values);
+    let webrtc = webrtc::read(&mut values);
     let hls = hls(&mut values);
     let auth = auth(&mut values);
     let watch =
@@ -252,8 +256,9 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     }
     let mut resolved = values.resolved;
     resolved.sort_by_key(|item| super::keys::KEYS.iter().position(|key| key.name == item.key));
-    let config = Config { server, http, rtmp, hls, auth, watch, admin, store, resolved };
+    let config = Config { server, http, rtmp, webrtc, hls, auth, watch, admin, store, resolved };
     conflicts(&config, &mut problems);
+    problems.extend(config.webrtc.conflict());
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 

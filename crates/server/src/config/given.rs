@@ -20,6 +20,8 @@ pub(super) enum Typed {
     Text(String),
     /// A TOML integer.
     Number(i64),
+    /// A TOML list of strings.
+    List(Vec<String>),
     /// The text of an environment variable: a string or a number, whichever the key takes.
     Bare(String),
     /// Anything else TOML knows, as its type's name.
@@ -131,7 +133,10 @@ pub(super) fn typed(value: &Spanned<DeValue<'_>>) -> Typed {
         DeValue::Float(_) => Typed::Other("number with a fraction"),
         DeValue::Boolean(_) => Typed::Other("boolean"),
         DeValue::Datetime(_) => Typed::Other("date"),
-        DeValue::Array(_) => Typed::Other("list"),
+        DeValue::Array(items) => {
+            let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map_or(Typed::Other("list"), Typed::List)
+        }
         DeValue::Table(_) => Typed::Other("table"),
     }
 }

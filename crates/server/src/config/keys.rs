@@ -34,6 +34,12 @@ pub enum Kind {
     DatabaseOrDefault,
     /// Log directives such as `info` or `info,tally_server=debug`.
     LogFilter,
+    /// `IP` or `IP:PORT`, any number of them: a list, or text with commas.
+    PublicAddresses,
+    /// STUN and TURN servers (RFC 7064, RFC 7065), any number of them: a list, or text with commas.
+    IceServers,
+    /// A password, or empty for "none".
+    SecretOrNone,
 }
 
 /// One configuration key.
@@ -274,6 +280,61 @@ pub static KEYS: &[Key] = &[
         "PEM file of its private key. Read again on SIGHUP.",
     ),
     key(
+        "webrtc.listen",
+        Kind::AddressOrOff,
+        r#""0.0.0.0:8189""#,
+        "WebRTC: media over UDP, and over TCP at the same port for networks without UDP.\n\
+         Empty: off. Browsers reach it beside http.listen: open this port for both.",
+    ),
+    key(
+        "webrtc.public_addresses",
+        Kind::PublicAddresses,
+        "[]",
+        "Addresses that peers are told to send to, the best first. Behind a one-to-one NAT: the\n\
+         outer ones. Empty: webrtc.listen, or this machine's own addresses when that is a wildcard.",
+    ),
+    key(
+        "webrtc.ice_servers",
+        Kind::IceServers,
+        "[]",
+        "STUN and TURN servers that clients are told of. This server needs none itself.",
+    ),
+    Key {
+        name: "webrtc.turn_secret",
+        kind: Kind::SecretOrNone,
+        default: r#""""#,
+        help: "Secret shared with the TURN servers (coturn: `use-auth-secret`), from which\n\
+               clients get credentials of their own.",
+        secret: true,
+    },
+    key(
+        "webrtc.turn_credentials_s",
+        number(60, 7 * 24 * HOUR_S, "s"),
+        "21600",
+        "How long such credentials are good for.",
+    ),
+    key(
+        "webrtc.sessions_max",
+        number(1, 100_000, "sessions"),
+        "2000",
+        "Viewers and publishers over WebRTC at a time; more get 503. A session holds some\n\
+         200 KB of memory.",
+    ),
+    key(
+        "webrtc.tcp_connections_max",
+        number(0, 1_000_000, "connections"),
+        "1000",
+        "TCP connections open at a time that carry WebRTC; more are closed at once.\n\
+         0: no WebRTC over TCP.",
+    ),
+    key(
+        "webrtc.tcp_deadline_s",
+        number(1, HOUR_S, "s"),
+        "10",
+        "Time from such a connection's start until it has named a session. What is slower is\n\
+         closed.",
+    ),
+    key(
         "hls.part_ms",
         number(100, 1000, "ms"),
         "250",
@@ -432,6 +493,16 @@ impl Kind {
             }
             Kind::DatabaseOrDefault => "\"sqlite:FILE\", or \"\"".into(),
             Kind::LogFilter => "a level or MODULE=LEVEL directives joined by commas".into(),
+            Kind::PublicAddresses => {
+                "a list of \"IP\" or \"IP:PORT\", such as [\"203.0.113.5\", \"[2001:db8::5]:8189\"]"
+                    .into()
+            }
+            Kind::IceServers => {
+                "a list of \"stun:HOST[:PORT]\", \"turn:HOST[:PORT][?transport=udp|tcp]\" or \
+                 \"turns:..\""
+                    .into()
+            }
+            Kind::SecretOrNone => "text, or \"\" for none".into(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod given;
 pub mod keys;
 mod links;
 mod values;
+mod webrtc;
 
 use std::path::Path;
 
@@ -22,6 +23,7 @@ pub use checked::{
 pub use error::{Origin, Problem, Problems};
 use given::Given;
 pub use values::Resolved;
+pub use webrtc::{IceServer, PublicAddress, Secret, WebRtc};
 
 impl Config {
     /// Reads the file (if one is named) and this process's environment.

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::error::{Origin, Problem};
 use super::given::{Given, Typed};
 use super::keys::{self, Key, Kind};
+use super::webrtc::Secret;
 
 /// What stands for a secret in anything that is shown.
 const HIDDEN: &str = "\"(hidden)\"";
@@ -48,7 +49,7 @@ impl Values {
             let number = match typed {
                 Typed::Number(number) => u64::try_from(*number).ok(),
                 Typed::Bare(text) => text.trim().parse().ok(),
-                Typed::Text(_) | Typed::Other(_) => None,
+                Typed::Text(_) | Typed::List(_) | Typed::Other(_) => None,
             };
             number.filter(|number| (min..=max).contains(number))
         })
@@ -124,6 +125,21 @@ impl Values {
         })
     }
 
+    /// A list, or text with commas, of what `parse` understands.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        self.read(key(name), |typed| items_of(typed)?.into_iter().map(&parse).collect())
+    }
+
+    pub(super) fn secret_or_none(&mut self, name: &'static str) -> Option<Secret> {
+        self.read(key(name), |typed| {
+            text_of(typed).map(|text| (!text.is_empty()).then(|| Secret(text.to_owned())))
+        })
+    }
+
     fn read<T>(&mut self, key: &'static Key, parse: impl Fn(&Typed) -> Option<T>) -> T {
         let fallback = default_of(key);
         let given = self.given.find(key.name).cloned();
@@ -146,6 +162,16 @@ fn key(name: &str) -> &'static Key {
 fn text_of(typed: &Typed) -> Option<&str> {
     match typed {
         Typed::Text(text) | Typed::Bare(text) => Some(text),
+        Typed::Number(_) | Typed::List(_) | Typed::Other(_) => None,
+    }
+}
+
+/// The items of a list, or of text with commas.
+fn items_of(typed: &Typed) -> Option<Vec<&str>> {
+    match typed {
+        Typed::List(items) => Some(items.iter().map(|item| item.trim()).collect()),
+        Typed::Text(text) | Typed::Bare(text) if text.trim().is_empty() => Some(Vec::new()),
+        Typed::Text(text) | Typed::Bare(text) => Some(text.split(',').map(str::trim).collect()),
         Typed::Number(_) | Typed::Other(_) => None,
     }
 }
@@ -172,6 +198,7 @@ fn show(key: &Key, typed: &Typed) -> String {
         Typed::Number(number) => number.to_string(),
         Typed::Bare(text) if matches!(key.kind, Kind::Number { .. }) => text.clone(),
         Typed::Bare(text) => format!("{text:?}"),
+        Typed::List(items) => format!("{items:?}"),
         Typed::Other(what) => format!("({what})"),
     }
 }

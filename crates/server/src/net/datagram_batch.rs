@@ -4,7 +4,7 @@
 //! a call for each: but only for one peer, and only where all but the last have the same length. So
 //! the batch keeps *runs*: neighbours in the buffer that the kernel may cut.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 /// Datagrams of one run: the kernel's UDP_MAX_SEGMENTS since 4.18; newer ones take more.
@@ -13,10 +13,28 @@ const RUN_SEGMENTS_MAX: usize = 64;
 /// Bytes of one run: what fits into one IPv4 datagram, which a run is until it is cut.
 const RUN_BYTES_MAX: usize = 65_507;
 
+/// From where to where a datagram goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which of this host's addresses it leaves from; `None` lets the kernel choose. Only a socket
+    /// bound to a wildcard has a choice.
+    pub from: Option<IpAddr>,
+    /// The peer.
+    pub to: SocketAddr,
+}
+
+impl Route {
+    /// To `to`, from the address the kernel chooses.
+    #[must_use]
+    pub const fn to(to: SocketAddr) -> Self {
+        Self { from: None, to }
+    }
+}
+
 /// Neighbouring datagrams to one peer, of equal length but for a shorter last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    pub(super) to: SocketAddr,
+    pub(super) route: Route,
     pub(super) bytes: Range<usize>,
     /// Length of each datagram but the last.
     pub(super) segment_bytes: u16,
@@ -24,9 +42,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn takes(&self, to: SocketAddr, len_bytes: usize) -> bool {
+    fn takes(&self, route: Route, len_bytes: usize) -> bool {
         let segment_bytes = usize::from(self.segment_bytes);
-        self.to == to
+        self.route == route
             && len_bytes <= segment_bytes
             && self.bytes.len() == self.segments * segment_bytes
             && self.segments < RUN_SEGMENTS_MAX
@@ -59,7 +77,7 @@ impl DatagramBatch {
         Self { buffer, used_bytes: 0, runs: Vec::new(), datagrams: 0 }
     }
 
-    /// Adds a datagram to `to`, which `write` puts into a buffer of `len_bytes_max` bytes and tells
+    /// Adds a datagram along `route`, which `write` puts into a buffer of `len_bytes_max` bytes and tells
     /// the length of. `None`, and nothing written, where the batch has no room for it: send it
     /// first. A length of zero adds nothing.
     ///
@@ -67,7 +85,7 @@ impl DatagramBatch {
     /// When `write` tells a length beyond its buffer.
     pub fn push(
         &mut self,
-        to: SocketAddr,
+        route: Route,
         len_bytes_max: u16,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Option<usize> {
@@ -78,19 +96,19 @@ impl DatagramBatch {
         if len_bytes > 0 {
             self.used_bytes += len_bytes;
             self.datagrams += 1;
-            self.extend_runs(to, from..from + len_bytes);
+            self.extend_runs(route, from..from + len_bytes);
         }
         Some(len_bytes)
     }
 
-    fn extend_runs(&mut self, to: SocketAddr, bytes: Range<usize>) {
-        if let Some(run) = self.runs.last_mut().filter(|run| run.takes(to, bytes.len())) {
+    fn extend_runs(&mut self, route: Route, bytes: Range<usize>) {
+        if let Some(run) = self.runs.last_mut().filter(|run| run.takes(route, bytes.len())) {
             run.bytes.end = bytes.end;
             run.segments += 1;
             return;
         }
         let segment_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        self.runs.push(Run { to, bytes, segment_bytes, segments: 1 });
+        self.runs.push(Run { route, bytes, segment_bytes, segments: 1 });
     }
 
     /// Datagrams in it.
@@ -103,6 +121,12 @@ impl DatagramBatch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.datagrams == 0
+    }
+
+    /// Bytes in it.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.used_bytes
     }
 
     /// Forgets all datagrams, keeps the memory.
@@ -125,8 +149,8 @@ impl DatagramBatch {
 mod tests {
     use super::*;
 
-    fn peer(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn peer(port: u16) -> Route {
+        Route::to(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
     fn batch(datagrams: &[(u16, usize)]) -> DatagramBatch {

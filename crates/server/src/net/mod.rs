@@ -4,13 +4,15 @@
 mod datagram_batch;
 mod datagrams;
 mod file_limit;
+mod inbox;
 mod incoming;
 mod listener;
 mod tls;
 
-pub use datagram_batch::DatagramBatch;
+pub use datagram_batch::{DatagramBatch, Route};
 pub use datagrams::{DatagramSocket, Sent};
 pub use file_limit::raise as raise_file_limit;
+pub use inbox::{Inbox, Received};
 pub use incoming::{Incoming, Places};
 pub use listener::{ListenError, listen};
 pub use tls::{Certificate, CertificateError, HandshakeError, TlsListener, accept};

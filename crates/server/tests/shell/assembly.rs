@@ -22,7 +22,7 @@ pub(crate) struct Server {
 pub(crate) fn config(folder: &Path, more: &str) -> Config {
     let text = format!(
         "server.data_dir = {folder:?}\nserver.drain_s = 2\nhttp.listen = \"127.0.0.1:0\"\n\
-         rtmp.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\n{more}"
+         rtmp.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nwebrtc.listen = \"127.0.0.1:0\"\n{more}"
     );
     Config::parse("test", &text).unwrap()
 }

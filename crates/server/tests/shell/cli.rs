@@ -96,6 +96,7 @@ impl Running {
             .env("TALLY_HTTP__LISTEN", "127.0.0.1:0")
             .env("TALLY_RTMP__LISTEN", "127.0.0.1:0")
             .env("TALLY_ADMIN__LISTEN", "127.0.0.1:0")
+            .env("TALLY_WEBRTC__LISTEN", "127.0.0.1:0")
             .envs(more.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

@@ -30,6 +30,7 @@ fn a_server_without_a_file_runs_with_the_promised_defaults() {
     let config = Config::default();
     assert_eq!(config.http.listen.unwrap().to_string(), "0.0.0.0:8080");
     assert_eq!(config.rtmp.listen.unwrap().to_string(), "0.0.0.0:1935");
+    assert_eq!(config.webrtc.listen.unwrap().to_string(), "0.0.0.0:8189");
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9464");
     assert!(config.http.tls.is_none() && config.rtmp.tls.is_none());
     assert_eq!((config.hls.part_ms, config.hls.segment_ms), (250, 2000));
@@ -68,7 +69,8 @@ fn the_documented_file_sets_every_key_to_its_default() {
 fn the_development_file_is_open_and_on_loopback() {
     let config = Config::load_with(Some(&shipped("dev.toml")), environment(&[])).unwrap();
     assert_eq!(config.auth.publish, PublishAuth::Open);
-    let listeners = [config.http.listen, config.rtmp.listen, Some(config.admin.listen)];
+    let (http, rtmp, webrtc) = (config.http.listen, config.rtmp.listen, config.webrtc.listen);
+    let listeners = [http, rtmp, webrtc, Some(config.admin.listen)];
     assert!(listeners.iter().flatten().all(|address| address.ip().is_loopback()));
 }
 
@@ -109,8 +111,8 @@ fn an_unknown_section_is_named_with_the_nearest_one() {
 
 #[test]
 fn a_section_of_a_later_version_is_not_accepted_in_silence() {
-    let said = complaint("[webrtc]\nlisten = \"0.0.0.0:8189\"\n");
-    assert!(said.starts_with("config: unknown section webrtc (tally.toml line 1)"), "{said}");
+    let said = complaint("[relay]\nlisten = \"0.0.0.0:8190\"\n");
+    assert!(said.starts_with("config: unknown section relay (tally.toml line 1)"), "{said}");
 }
 
 #[test]
