@@ -1,10 +1,11 @@
-//! Persistence: creators and their stream keys in SQLite; the watch log in files of its own.
+//! Persistence: creators, shows and what they came to in SQLite; the watch log in files of its own.
 //!
 //! # Owns
 //! - [`Store`]: the database, opened and brought up to date.
 //! - [`Creators`]: adding, listing and authenticating creators.
 //! - [`Handle`]: a creator's public name, valid by construction.
 //! - [`StreamKey`]: a secret that is shown once and never stored.
+//! - [`Shows`], [`WatchTotals`], [`Levels`]: broadcasts, their figures, their creators' levels.
 //! - [`watch_log`]: the append-only log that watch time is counted from.
 //!
 //! # Must never
@@ -22,13 +23,19 @@
 mod authenticate;
 mod creators;
 mod error;
+mod figures;
 mod handle;
+mod levels;
 mod open;
+mod shows;
 mod stream_key;
 pub mod watch_log;
 
 pub use creators::{Creator, CreatorId, Creators};
 pub use error::{Error, Result};
+pub use figures::WatchTotals;
 pub use handle::{Handle, InvalidHandle};
+pub use levels::Levels;
 pub use open::{BUSY_MS_MAX, Store};
+pub use shows::{Show, Shows};
 pub use stream_key::StreamKey;

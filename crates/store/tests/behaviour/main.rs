@@ -6,6 +6,7 @@ mod creators;
 mod faults;
 mod keys;
 mod processes;
+mod shows;
 
 use tally_store::{Handle, Store};
 use tempfile::TempDir;

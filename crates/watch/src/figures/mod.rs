@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod creator;
+mod numbers;
 mod person;
 
 pub use concurrency::{MINUTES_MAX, Minute};

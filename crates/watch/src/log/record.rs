@@ -3,7 +3,6 @@
 use super::frame;
 use super::positions::Positions;
 use super::wire::{Body, put, put_interval, put_signed};
-use crate::figures::{Assurance, ValidAssurance};
 use crate::finals::{FinalRecord, REASON_BYTES_MAX};
 use crate::{
     Attention, Attested, Basis, Delivered, DeliveryKind, Evidence, Fact, Figures, NodeId,
@@ -150,7 +149,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             put(out, show.0);
             put(out, u64::from(record.number));
             put_signed(out, record.at_ms);
-            for figure in figures_as_numbers(&record.figures) {
+            for figure in record.figures.to_numbers() {
                 put(out, figure);
             }
             let reason = record.reason.as_deref().unwrap_or("");
@@ -258,58 +257,12 @@ fn read_fact(kind: Kind, body: &mut Body<'_>) -> Option<Fact> {
 
 fn read_final(body: &mut Body<'_>) -> Option<FinalRecord> {
     let (number, at_ms) = (body.small()?, body.signed()?);
-    let mut numbers = [0; FIGURES];
+    let mut numbers = [0; Figures::COUNT];
     for figure in &mut numbers {
         *figure = body.unsigned()?;
     }
     let length = body.small().filter(|&length| length <= REASON_BYTES_MAX)?;
     let reason = std::str::from_utf8(body.take(length)?).ok()?;
     let reason = (!reason.is_empty()).then(|| reason.into());
-    Some(FinalRecord { number, at_ms, figures: figures_from_numbers(numbers), reason })
-}
-
-const FIGURES: usize = 17;
-
-fn figures_as_numbers(figures: &Figures) -> [u64; FIGURES] {
-    let Figures { assurance: of, valid_assurance: valid, .. } = *figures;
-    [
-        figures.live_ms,
-        figures.delivered_ms,
-        figures.gross_ms,
-        figures.counted_ms,
-        figures.valid_ms,
-        figures.idle_ms,
-        figures.unique_viewers,
-        figures.valid_unique_viewers,
-        figures.views,
-        figures.peak,
-        figures.acv_milli,
-        of.a_ms,
-        of.b_ms,
-        of.c_ms,
-        of.d_ms,
-        valid.a_ms,
-        valid.b_ms,
-    ]
-}
-
-fn figures_from_numbers(numbers: [u64; FIGURES]) -> Figures {
-    let [live_ms, delivered_ms, gross_ms, counted_ms, valid_ms, idle_ms, rest @ ..] = numbers;
-    let [unique_viewers, valid_unique_viewers, views, peak, acv_milli, rest @ ..] = rest;
-    let [a_ms, b_ms, c_ms, d_ms, valid_a_ms, valid_b_ms] = rest;
-    Figures {
-        live_ms,
-        delivered_ms,
-        gross_ms,
-        counted_ms,
-        valid_ms,
-        idle_ms,
-        unique_viewers,
-        valid_unique_viewers,
-        views,
-        peak,
-        acv_milli,
-        assurance: Assurance { a_ms, b_ms, c_ms, d_ms },
-        valid_assurance: ValidAssurance { a_ms: valid_a_ms, b_ms: valid_b_ms },
-    }
+    Some(FinalRecord { number, at_ms, figures: Figures::from_numbers(numbers), reason })
 }
