@@ -45,6 +45,15 @@ pub struct Section {
     pub repairs: Vec<(u32, u32)>,
 }
 
+impl Section {
+    /// How many tracks there are in it: simulcast layers, named by RID or else by SSRC.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        let named = if self.rids.is_empty() { self.ssrcs.len() } else { self.rids.len() };
+        named.max(1)
+    }
+}
+
 /// Ids of the header extensions agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionIds {
@@ -130,7 +139,7 @@ impl Sources {
         let (mut videos, mut audios, mut total) = (0_u8, 0_u8, 0);
         let mut layers = Vec::new();
         for section in sections {
-            let count = section.rids.len().max(1).min(TRACKS_MAX - total);
+            let count = section.layers().min(TRACKS_MAX - total);
             total += count;
             let tracks = (0..count).map(|_| match section.medium {
                 Medium::Video => TrackId::Video(post_increment(&mut videos)),

@@ -81,7 +81,8 @@ pub struct NegotiatedMedia {
     pub extensions: Extensions,
     /// Simulcast layers a publisher sends, in its order; empty without simulcast. // W17
     pub rids: Vec<String>,
-    /// SSRCs a publisher names; empty where it leaves them to be seen.
+    /// SSRCs a publisher names, more than one only of simulcast layers; empty where it leaves them
+    /// to be seen.
     pub remote_ssrcs: Vec<RemoteSsrc>,
 }
 

@@ -47,7 +47,7 @@ fn plan(section: &Section) -> Result<Plan, Refusal> {
     if section.simulcast && section.kind == Kind::Video && media.extensions.rid.is_some() {
         media.rids = section.send_rids.iter().take(SIMULCAST_LAYERS_MAX).cloned().collect();
     }
-    media.remote_ssrcs = remote_ssrcs(section);
+    media.remote_ssrcs = remote_ssrcs(section, media.rids.len());
     Ok(Plan::Media(media))
 }
 
@@ -86,8 +86,9 @@ fn fmtp(codec: &OfferedCodec) -> String {
     answered.fmtp()
 }
 
-/// The SSRCs of media, simulcast layers in their order, each with that of its retransmissions.
-fn remote_ssrcs(section: &Section) -> Vec<RemoteSsrc> {
+/// The SSRC of media, or those of simulcast layers in their order, each with that of its
+/// retransmissions.
+fn remote_ssrcs(section: &Section, rids: usize) -> Vec<RemoteSsrc> {
     let groups = |semantics: &'static str| {
         section.ssrc_groups.iter().filter(move |group| group.semantics == semantics)
     };
@@ -97,7 +98,10 @@ fn remote_ssrcs(section: &Section) -> Vec<RemoteSsrc> {
     let is_repair = |ssrc: u32| {
         groups("FID").chain(groups("FEC-FR")).any(|g| g.ssrcs.iter().skip(1).any(|s| *s == ssrc))
     };
-    let media = groups("SIM").next().map_or(&section.ssrcs, |group| &group.ssrcs);
-    let media = media.iter().copied().filter(|ssrc| !is_repair(*ssrc));
+    let (media, layers_max) = match groups("SIM").next() {
+        Some(layers) => (&layers.ssrcs, SIMULCAST_LAYERS_MAX),
+        None => (&section.ssrcs, rids.max(1)),
+    };
+    let media = media.iter().copied().filter(|ssrc| !is_repair(*ssrc)).take(layers_max);
     media.map(|ssrc| RemoteSsrc { ssrc, rtx: rtx_of(ssrc) }).collect()
 }

@@ -92,7 +92,10 @@ impl WhipSession {
         now: Instant,
     ) -> Result<Self, TransportError> {
         let peer = Peer::new(options, negotiated, local, now)?;
-        let mut receiver = Receiver::new(now, config(negotiated, local));
+        let config = config(negotiated, local);
+        let videos = config.sections.iter().filter(|it| it.medium == Medium::Video);
+        let order = LayerOrder::new(videos.map(Section::layers).sum());
+        let mut receiver = Receiver::new(now, config);
         let medias = || [&negotiated.video, &negotiated.audio].into_iter().flatten();
         let feedback = || medias().flat_map(|it| &it.codecs).map(|it| it.feedback);
         if feedback().any(|it| it.remb) && !feedback().any(|it| it.transport_cc) {
@@ -104,7 +107,7 @@ impl WhipSession {
             formats: formats(negotiated),
             tracks: BTreeMap::new(),
             published: VecDeque::new(),
-            order: LayerOrder::new(negotiated.video.as_ref().map_or(0, |it| it.rids.len())),
+            order,
             heard: None,
             now,
             frames: 0,
@@ -387,6 +390,22 @@ mod tests {
     }
 
     #[test]
+    fn layers_without_names_are_known_by_their_ssrcs() {
+        let mut offer = CHROMIUM.replace("a=simulcast:send q;h;f", "a=ssrc-group:SIM 1 2 3");
+        for rid in ["q", "h", "f"] {
+            let line = format!("a=rid:{rid} send");
+            assert!(offer.contains(&line));
+            offer = offer.replace(&line, "a=x");
+        }
+        let config = config(&negotiated(&offer), &local(&certificate()));
+        assert_eq!((config.sections[0].layers(), config.sections[1].layers()), (3, 1));
+        let mut session = session(&offer);
+        let packets = [keyframe("", 3, 1, 1_920), keyframe("", 1, 1, 480)];
+        let published = receive(&mut session, &packets, 100 * MILLISECOND);
+        assert_eq!(widths(&published), [(TrackId::Video(0), 1_920), (TrackId::Video(2), 480)]);
+    }
+
+    #[test]
     fn what_an_encoder_offers_is_known_by_its_ssrcs() {
         let config = config(&negotiated(OBS), &local(&certificate()));
         let video = &config.sections[0];
@@ -406,7 +425,10 @@ mod tests {
             &Packetizer::new(&track, 1_000).unwrap().packetize(&frame).unwrap().payloads[0];
         let timestamp = u32::from(sequence) * 3_600;
         let header = Header { marker: true, payload_type: 96, sequence, timestamp, ssrc };
-        let header = HeaderWriter::new(header).extension(4, b"1").extension(10, rid.as_bytes());
+        let mut header = HeaderWriter::new(header).extension(4, b"1");
+        if !rid.is_empty() {
+            header = header.extension(10, rid.as_bytes());
+        }
         let mut packet = vec![0; header.written_bytes()];
         header.write(&mut packet);
         packet.extend([payload.prefix.as_slice(), &payload.body].concat());
