@@ -4,7 +4,8 @@
 //! - [`Sessions`]: the names of playback sessions, which prove themselves; [`Tokens`]: who a viewer is,
 //!   and which session a heartbeat may speak for; [`SigningKeys`]: what both are signed with.
 //! - [`Api`]: the routes; [`Playback`]: who may play, for every way of watching.
-//! - [`Problem`]: errors as RFC 9457 documents, for every route of the server.
+//! - [`Problem`]: errors as RFC 9457 documents, and [`RateLimit`]: what one address may ask for; both
+//!   for every route of the server.
 //!
 //! # Model
 //! A session's name is a path segment: 64 bits that say when it began and what kind it is, and 64 bits
@@ -34,7 +35,7 @@ pub use live::{LiveShow, LiveShows, LiveState};
 pub use outside::Outside;
 pub use playback::{Playback, PlaybackAuth, PlaybackOptions};
 pub use problem::{PROBLEM_JSON, Problem};
-pub use rate::Peer;
+pub use rate::{Peer, RateLimit};
 pub use routes::Api;
 pub use sessions::{SessionKind, Sessions, started_at_ms};
 pub use tokens::{SESSION_TOKEN_MS, SessionGrant, TokenError, Tokens, Viewer, ViewerKind};

@@ -1,7 +1,7 @@
 //! Errors as problem documents (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// Media type of a problem document (RFC 9457 section 3).
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -14,12 +14,13 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     retry_after_s: Option<u32>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     /// An answer with this status. `detail` is shown to the client: no secrets.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_s: None }
+        Self { status, detail: detail.into(), retry_after_s: None, header: None }
     }
 
     /// 400: the request itself is wrong; the same request will never be answered.
@@ -47,6 +48,12 @@ impl Problem {
     pub fn retry_after_s(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
+
+    /// The header that this status has more to say in: what would be taken, what to show.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
 }
 
 impl IntoResponse for Problem {
@@ -66,6 +73,9 @@ impl IntoResponse for Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some((name, value)) = self.header {
+            headers.insert(name, value);
         }
         response
     }

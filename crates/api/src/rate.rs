@@ -30,7 +30,7 @@ impl Peer {
 
 /// Counts what addresses ask for.
 #[derive(Debug)]
-pub(crate) struct RateLimit {
+pub struct RateLimit {
     /// What flows in per second; 0 for no limit.
     per_second: u64,
     buckets: Mutex<HashMap<Option<IpAddr>, Bucket>>,
@@ -44,12 +44,17 @@ struct Bucket {
 }
 
 impl RateLimit {
-    pub(crate) fn new(per_second: u32) -> Self {
+    /// All buckets full; `per_second` flows into each, and 0 is no limit.
+    #[must_use]
+    pub fn new(per_second: u32) -> Self {
         Self { per_second: per_second.into(), buckets: Mutex::default() }
     }
 
-    /// Takes `cost` out of the bucket of `peer`, or says after how many seconds it will be there.
-    pub(crate) fn take(&self, peer: Peer, cost: u32, now_ms: i64) -> Result<(), u32> {
+    /// Takes `cost` out of the bucket of `peer`. `now_ms` is of any clock, always the same one.
+    ///
+    /// # Errors
+    /// The bucket holds less: the seconds after which it will hold that much.
+    pub fn take(&self, peer: Peer, cost: u32, now_ms: i64) -> Result<(), u32> {
         if self.per_second == 0 {
             return Ok(());
         }

@@ -16,6 +16,12 @@ pub enum Auth {
 /// Why a publisher is turned away. The text is for the encoder's operator and holds no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
+    /// Nothing was given to tell whose show it is.
+    #[error("publishing needs the creator's stream key, as `Authorization: Bearer KEY`")]
+    NoKey,
+    /// The key is that of another creator than the one published as.
+    #[error("the stream key is another creator's")]
+    AnotherCreators,
     /// Nobody has this key.
     #[error("the stream key is not valid: see `tally creator add` and `rotate-key`")]
     UnknownKey,
@@ -51,5 +57,22 @@ impl Auth {
                 Ok(handle)
             }
         }
+    }
+
+    /// Holds a publisher who names a creator to that name: the key, if one is needed, must be that
+    /// creator's.
+    ///
+    /// # Errors
+    /// When it may not publish there, or the store does not answer.
+    pub async fn authorize_as(
+        &self,
+        handle: &str,
+        stream_key: Option<&str>,
+    ) -> Result<Handle, Denied> {
+        if let Self::Open(_) = self {
+            return self.authorize(handle).await;
+        }
+        let owner = self.authorize(stream_key.ok_or(Denied::NoKey)?).await?;
+        if owner.as_str() == handle { Ok(owner) } else { Err(Denied::AnotherCreators) }
     }
 }
