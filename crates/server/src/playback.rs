@@ -12,7 +12,6 @@ use tally_api::{
     Api, LiveShow, LiveShows, LiveState, Outside, Peer, Playback, PlaybackOptions, SigningKeys,
     Tokens,
 };
-use tally_watch::Basis;
 
 use crate::config::Config;
 use crate::http::connection::ConnectionContext;
@@ -46,7 +45,7 @@ impl Service {
         let keys = SigningKeys::open(&folder.join(KEYS_FILE), &outside);
         let keys = Arc::new(keys.context("server.data_dir")?);
         let secret = viewer_secret(config).context("auth.viewer_key_file")?;
-        let options = PlaybackOptions { auth: config.auth.playback, basis: Basis::Direct };
+        let options = PlaybackOptions { auth: config.auth.playback, basis: config.hls.delivery };
         let tokens = Tokens::new(Arc::clone(&keys), secret.as_deref());
         Ok(Self { playback: Playback::new(keys, options, outside), tokens })
     }

@@ -136,6 +136,7 @@ fn viewer_routes(
     let waiting = WaitingRoom::new(limits, metrics.http.clone());
     let media = media_routes::router(MediaRoutes {
         shows: shows.clone(),
+        playback: playback.playback.clone(),
         waiting,
         metrics: metrics.hls.clone(),
     });

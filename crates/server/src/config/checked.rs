@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tally_api::PlaybackAuth;
+use tally_watch::Basis;
 
 use super::error::{Problem, Problems};
 use super::given::Given;
@@ -163,6 +164,8 @@ pub struct Hls {
     pub segment_ms: u32,
     /// How much of a live show stays listed, in milliseconds.
     pub window_ms: u32,
+    /// Who answers for media: this server, or a cache in front of it.
+    pub delivery: Basis,
     /// What becomes of Opus.
     pub audio: HlsAudio,
 }
@@ -331,6 +334,10 @@ fn hls(values: &mut Values) -> Hls {
         part_ms: values.number_u32("hls.part_ms"),
         segment_ms: values.number_u32("hls.segment_ms"),
         window_ms: values.number_u32("hls.window_s") * 1000,
+        delivery: match values.choice("hls.delivery") {
+            "cached" => Basis::Cached,
+            _ => Basis::Direct,
+        },
         audio: match values.choice("hls.audio") {
             "aac" => HlsAudio::Aac,
             "both" => HlsAudio::Both,

@@ -365,6 +365,14 @@ pub static KEYS: &[Key] = &[
          doubles the requests.",
     ),
     key(
+        "hls.delivery",
+        Kind::Choice(&["direct", "cached"]),
+        r#""direct""#,
+        "\"direct\": playlists and media are asked for by session, so that what reached each viewer\n\
+         is known. \"cached\": only playlists are; media has the same address for everybody, for\n\
+         an HTTP cache or CDN in front.",
+    ),
+    key(
         "auth.publish",
         Kind::Choice(&["key", "open"]),
         r#""key""#,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use prometheus::IntCounter;
 use tally_cmaf::{Part, Segment};
-use tally_hub::{Delivery, Stream};
+use tally_hub::{Delivery, SessionId, Stream};
 use tally_media::TrackId;
 
 /// What is sent. Shared with every other viewer of it.
@@ -59,6 +59,8 @@ enum Place<'a> {
 pub(super) struct DeliverySeam {
     /// The hub's side of it.
     pub(super) stream: Stream,
+    /// Whom it is for, where the request says so.
+    pub(super) session: Option<SessionId>,
     /// The track that leads what is delivered.
     pub(super) track: TrackId,
     /// The server's total.
@@ -133,8 +135,8 @@ impl Drop for MediaBody {
         let Some((start_ms, end_ms)) = self.media.interval_ms() else { return };
         let bytes = self.media.len_bytes();
         seam.delivered_bytes.inc_by(bytes);
-        let track = seam.track;
-        seam.stream.deliver(&Delivery { session: None, track, start_ms, end_ms, bytes });
+        let (session, track) = (seam.session, seam.track);
+        seam.stream.deliver(&Delivery { session, track, start_ms, end_ms, bytes });
     }
 }
 

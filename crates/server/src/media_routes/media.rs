@@ -32,6 +32,7 @@ fn timed(asked: &Asked<'_>, media: Media, etag: String) -> Response {
     let resource = if asked.origin.has_video() { Resource::Video } else { Resource::Audio };
     let seam = DeliverySeam {
         stream: asked.show.stream().clone(),
+        session: asked.session.map(|session| tally_hub::SessionId(session.0)),
         track: asked.origin.id().0,
         delivered_bytes: asked.routes.metrics.delivered_bytes.clone(),
     };

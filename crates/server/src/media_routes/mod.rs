@@ -9,12 +9,14 @@
 //! | `/live/{handle}/{show}/{rendition}/{msn}.{part}.m4s` | part; waits if it is the next one |
 //!
 //! The show's id in the path makes every URI below it unique for ever, so caches may keep it.
+//! Everything is there below `/live/{handle}/s/{session}/` too (`session.rs`).
 
 mod body;
 mod file;
 mod media;
 mod playlist;
 mod reply;
+mod session;
 mod waiting;
 mod wish;
 
@@ -23,7 +25,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::routing::get;
+use serde::Deserialize;
+use tally_api::Playback;
 use tally_hls::Lookup;
+use tally_watch::SessionId;
 use tokio::time::{Instant, timeout_at};
 
 use crate::egress::{RenditionOrigin, Version};
@@ -40,6 +45,8 @@ use wish::Wish;
 pub struct MediaRoutes {
     /// Where shows are.
     pub shows: Shows,
+    /// Who may play, and in which session.
+    pub playback: Playback,
     /// Who waits for what comes next, and how many may.
     pub waiting: WaitingRoom,
     /// Counters.
@@ -50,33 +57,58 @@ pub struct MediaRoutes {
 pub fn router(routes: MediaRoutes) -> Router {
     Router::new()
         .route("/live/{handle}/index.m3u8", get(multivariant))
+        .route("/live/{handle}/s/{session}/index.m3u8", get(multivariant))
         .route("/live/{handle}/{show}/{rendition}/{file}", get(rendition_file))
+        .route("/live/{handle}/s/{session}/{show}/{rendition}/{file}", get(rendition_file))
         .with_state(Arc::new(routes))
+}
+
+/// What stands in the path of a multivariant playlist.
+#[derive(Debug, Deserialize)]
+struct MultivariantPath {
+    handle: String,
+    #[serde(default)]
+    session: Option<String>,
+}
+
+/// What stands in the path of a rendition's file.
+#[derive(Debug, Deserialize)]
+struct FilePath {
+    handle: String,
+    #[serde(default)]
+    session: Option<String>,
+    show: String,
+    rendition: String,
+    file: String,
 }
 
 async fn multivariant(
     State(routes): State<Arc<MediaRoutes>>,
     Extension(connection): Extension<ConnectionContext>,
-    Path(handle): Path<String>,
+    Path(path): Path<MultivariantPath>,
     wish: Wish,
 ) -> Result<reply::Response, Problem> {
-    playlist::multivariant(&routes, &connection, &handle, &wish).await
+    playlist::multivariant(&routes, &connection, &path, &wish).await
 }
 
 async fn rendition_file(
     State(routes): State<Arc<MediaRoutes>>,
     Extension(connection): Extension<ConnectionContext>,
-    Path((handle, show, rendition, file)): Path<(String, String, String, String)>,
+    Path(path): Path<FilePath>,
     RawQuery(query): RawQuery,
     wish: Wish,
 ) -> Result<reply::Response, Problem> {
-    let file: File = file.parse().map_err(|_| gone())?;
-    let show = routes.shows.by_id(&show).filter(|show| show.handle() == handle).ok_or_else(gone)?;
+    let query = query.unwrap_or_default();
+    let file: File = path.file.parse().map_err(|_| gone())?;
+    let show = routes.shows.by_id(&path.show).filter(|show| show.handle() == path.handle);
+    let show = show.ok_or_else(gone)?;
+    let session = session::admit(&routes, &show, file, path.session.as_deref(), &query)?;
     let presentation = show.hls().presentation().ok_or_else(gone)?;
-    let origin = presentation.rendition(&rendition).ok_or_else(gone)?;
-    let asked = Asked { routes: &routes, connection: &connection, show: &show, origin, wish };
+    let origin = presentation.rendition(&path.rendition).ok_or_else(gone)?;
+    let (routes, connection) = (&*routes, &connection);
+    let asked = Asked { routes, connection, show: &show, session, origin, wish };
     match file {
-        File::Playlist => playlist::media(&asked, &query.unwrap_or_default()).await,
+        File::Playlist => playlist::media(&asked, &query).await,
         File::Init(id) => media::init(&asked, id),
         File::Segment(msn) => media::segment(&asked, msn),
         File::Part(msn, part) => media::part(&asked, msn, part).await,
@@ -88,6 +120,8 @@ struct Asked<'a> {
     routes: &'a MediaRoutes,
     connection: &'a ConnectionContext,
     show: &'a Show,
+    /// Whom the answer is for, when that is known.
+    session: Option<SessionId>,
     origin: &'a RenditionOrigin,
     wish: Wish,
 }

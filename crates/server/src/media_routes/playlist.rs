@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tally_hls::cache::Resource;
-use tally_hls::{Decision, Directives};
+use tally_hls::{Decision, Directives, Encoding};
+use tally_watch::Basis;
 use tokio::time::timeout;
 
 use super::reply::{self, Description, Response};
 use super::wish::Wish;
-use super::{Asked, MediaRoutes};
+use super::{Asked, MediaRoutes, MultivariantPath, session};
 use crate::clock;
 use crate::egress::{Presentation, Version};
 use crate::http::connection::ConnectionContext;
@@ -26,11 +27,14 @@ const STARTING_TIMEOUT: Duration = Duration::from_secs(8);
 pub(super) async fn multivariant(
     routes: &MediaRoutes,
     connection: &ConnectionContext,
-    handle: &str,
+    path: &MultivariantPath,
     wish: &Wish,
 ) -> Result<Response, Problem> {
+    let handle = path.handle.as_str();
     let not_live = || Problem::not_found(&format!("{handle} is not live")).retry_after_s(2);
     let show = routes.shows.by_handle(handle).ok_or_else(not_live)?;
+    let (playback, known) = (&routes.playback, path.session.as_deref());
+    playback.admit(show.id(), known)?;
     let presentation = match show.hls().presentation() {
         Some(presentation) => presentation,
         None => {
@@ -44,7 +48,19 @@ pub(super) async fn multivariant(
         target_duration_s: presentation.plan.target_duration_s,
         modified_unix_ms: None,
     };
-    Ok(reply::playlist(&presentation.multivariant, &description, wish))
+    let basis = playback.options().basis;
+    let name = match known {
+        // Below the session's path everything is: the text is the same for all.
+        Some(_) if basis == Basis::Direct => {
+            return Ok(reply::playlist(&presentation.multivariant, &description, wish));
+        }
+        Some(name) => name.to_owned(),
+        None => playback.stranger(show.id())?,
+    };
+    let text = presentation.multivariant.body(Encoding::Identity);
+    let text = String::from_utf8_lossy(&text);
+    let text = session::rewrite(&text, show.id(), &name, basis, known.is_some());
+    Ok(reply::private_playlist(text, &description))
 }
 
 async fn first_presentation(show: &Show) -> Option<Arc<Presentation>> {

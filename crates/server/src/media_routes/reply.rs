@@ -47,7 +47,7 @@ pub(super) fn media(
     wish: &Wish,
     seam: Option<DeliverySeam>,
 ) -> Response {
-    let mut response = base(description, etag);
+    let mut response = base(description, Some(etag));
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if is_known(wish, &response) {
         return not_modified(response);
@@ -84,7 +84,7 @@ pub(super) fn playlist(rendered: &Rendered, description: &Description, wish: &Wi
         .min_by_key(|(_, bytes)| bytes.len())
         .expect("identity is always a choice");
     let etag = rendered.etag(encoding);
-    let mut response = base(description, etag);
+    let mut response = base(description, Some(etag));
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     if is_known(wish, &response) {
         return not_modified(response);
@@ -97,7 +97,17 @@ pub(super) fn playlist(rendered: &Rendered, description: &Description, wish: &Wi
     response
 }
 
-fn base(description: &Description, etag: String) -> Response {
+/// Answers with a playlist that is one player's own: nobody else gets it, and it is another one each
+/// time it is asked for, so it has no entity tag. A few hundred bytes are not worth compressing.
+pub(super) fn private_playlist(text: String, description: &Description) -> Response {
+    let mut response = base(description, None);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response.headers_mut().insert(CONTENT_LENGTH, text.len().into());
+    *response.body_mut() = Body::from(text);
+    response
+}
+
+fn base(description: &Description, etag: Option<String>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     let &Description { resource, content_type, target_duration_s, modified_unix_ms } = description;
@@ -105,7 +115,9 @@ fn base(description: &Description, etag: String) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     insert(&mut response, CACHE_CONTROL, cache);
     insert(&mut response, PRIORITY, format!("u={}", urgency(resource)));
-    insert(&mut response, ETAG, etag);
+    if let Some(etag) = etag {
+        insert(&mut response, ETAG, etag);
+    }
     if let Some(modified_ms) = modified_unix_ms.and_then(|ms| u64::try_from(ms).ok()) {
         let modified = headers::LastModified::from(UNIX_EPOCH + Duration::from_millis(modified_ms));
         response.headers_mut().typed_insert(modified);

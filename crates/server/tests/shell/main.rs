@@ -7,6 +7,7 @@ mod assembly;
 mod cli;
 mod config;
 mod http;
+mod playback;
 mod publishers;
 mod shows;
 mod support;

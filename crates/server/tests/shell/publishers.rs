@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// way when the server ends the publish.
 const FRAMES: usize = 60;
 
-struct Encoder {
+pub(crate) struct Encoder {
     publisher: Publisher,
     socket: TcpStream,
     source: TestSource,
@@ -22,7 +22,7 @@ struct Encoder {
 
 impl Encoder {
     /// Publishes as `alice`, and returns once the server takes media.
-    async fn publish(server: SocketAddr) -> Self {
+    pub(crate) async fn publish(server: SocketAddr) -> Self {
         let target = Target {
             tc_url: format!("rtmp://{server}/live"),
             app: "live".into(),
@@ -45,7 +45,7 @@ impl Encoder {
     }
 
     /// Sends frames without listening.
-    async fn send(&mut self, frames: usize) {
+    pub(crate) async fn send(&mut self, frames: usize) {
         for _ in 0..frames {
             let (id, frame): (TrackId, Frame) = self.source.next_frame();
             self.publisher.send_frame(id, &frame).unwrap();
