@@ -27,6 +27,23 @@ pub struct RtmpMetrics {
     pub takeovers: IntCounter,
 }
 
+/// Numbers of WHIP publishers.
+#[derive(Debug, Clone)]
+pub struct WhipMetrics {
+    /// `tally_whip_sessions`: publishing now.
+    pub sessions: IntGauge,
+    /// `tally_whip_sessions_total`: admitted to a show since the start.
+    pub sessions_total: IntCounter,
+    /// `tally_whip_frames_total`: pictures and audio packets taken in.
+    pub frames: IntCounter,
+    /// `tally_whip_keyframes_asked_total`: keyframes that packaging asked publishers for.
+    pub keyframes_asked: IntCounter,
+    /// `tally_whip_publish_refused_total`: no valid key, no room, or shutting down.
+    pub refused: IntCounter,
+    /// `tally_whip_takeovers_total`: publishers sent away by a newer one.
+    pub takeovers: IntCounter,
+}
+
 /// Numbers of LL-HLS packaging.
 #[derive(Debug, Clone)]
 pub struct HlsMetrics {
@@ -73,6 +90,29 @@ impl RtmpMetrics {
             takeovers: add.counter(
                 "tally_rtmp_takeovers_total",
                 "Publishers sent away because a newer one came with the same right.",
+            ),
+        }
+    }
+}
+
+impl WhipMetrics {
+    pub(super) fn new(add: &Add<'_>) -> Self {
+        Self {
+            sessions: add.gauge("tally_whip_sessions", "WHIP publishers now."),
+            sessions_total: add
+                .counter("tally_whip_sessions_total", "WHIP publishers admitted to a show."),
+            frames: add.counter("tally_whip_frames_total", "Pictures and audio packets taken in."),
+            keyframes_asked: add.counter(
+                "tally_whip_keyframes_asked_total",
+                "Keyframes that packaging asked WHIP publishers for.",
+            ),
+            refused: add.counter(
+                "tally_whip_publish_refused_total",
+                "WHIP offers refused: no valid key, no room, or shutting down.",
+            ),
+            takeovers: add.counter(
+                "tally_whip_takeovers_total",
+                "WHIP publishers sent away because a newer one came with the same right.",
             ),
         }
     }

@@ -11,7 +11,7 @@ use prometheus::{
     Counter, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-pub use media::{HlsMetrics, RtmpMetrics};
+pub use media::{HlsMetrics, RtmpMetrics, WhipMetrics};
 pub use whep_feed::{DroppedMetrics, WhepFeedMetrics};
 
 /// Handles of all numbers. Clones count into the same ones.
@@ -26,6 +26,8 @@ pub struct Metrics {
     pub tls: TlsMetrics,
     /// Publishers over RTMP.
     pub rtmp: RtmpMetrics,
+    /// Publishers over WHIP.
+    pub whip: WhipMetrics,
     /// LL-HLS packaging and delivery.
     pub hls: HlsMetrics,
     /// What is made of shows for WebRTC viewers.
@@ -98,6 +100,7 @@ impl Metrics {
             http: HttpMetrics::new(&add),
             tls: TlsMetrics::new(&add),
             rtmp: RtmpMetrics::new(&add),
+            whip: WhipMetrics::new(&add),
             hls: HlsMetrics::new(&add),
             whep_feed: WhepFeedMetrics::new(&add),
             registry,

@@ -1,0 +1,107 @@
+//! When to ask a WebRTC publisher for keyframes, so that segments have something to begin with.
+//!
+//! WebRTC encoders make a keyframe when they are asked for one, and otherwise next to never; a show
+//! without them cannot be cut, and nobody who comes later sees anything. So they are asked in time with
+//! the packaging: once the picture is as old as a segment that began with the last keyframe that could
+//! begin one, all of the publisher's pictures are asked for, so that every layer of a simulcast can be
+//! cut at the same place. Keyframes that come for another reason (a viewer joined, the encoder changed
+//! its resolution) count as well, if a segment can begin with them.
+//!
+//! Two clocks tell: the publisher's, which segments are counted in, with each frame; and the server's,
+//! where frames do not come. A screen that does not change sends none until it is asked for a keyframe.
+
+use std::time::Duration;
+
+use tally_media::{Frame, Medium, Timescale, Timestamp, TrackId};
+use tokio::time::Instant;
+
+/// A keyframe ends a segment from this long before its wished length on: the segmenter's rule.
+const EARLY_MS: u32 = 100;
+
+/// An ask that led to nothing a segment can begin with is repeated after this. What is lost on the
+/// way to the publisher is asked for again by its session.
+const REPEAT: Duration = Duration::from_millis(500);
+
+/// The asks of one publisher.
+#[derive(Debug)]
+pub(super) struct KeyframeAsks {
+    every_ms: i64,
+    /// The publisher's video tracks in order: segments begin with the keyframes of the first.
+    tracks: Vec<TrackId>,
+    /// The last keyframe a segment could begin with, in the publisher's time.
+    began: Option<Timestamp>,
+    due: Option<Instant>,
+    /// It was asked since.
+    is_asked: bool,
+}
+
+impl KeyframeAsks {
+    /// For segments of `segment_ms`.
+    pub(super) fn new(segment_ms: u32) -> Self {
+        let every_ms = i64::from(segment_ms.saturating_sub(EARLY_MS));
+        Self { every_ms, tracks: Vec::new(), began: None, due: None, is_asked: false }
+    }
+
+    /// A track was declared.
+    pub(super) fn track(&mut self, id: TrackId) {
+        if id.medium() == Medium::Video
+            && let Err(place) = self.tracks.binary_search(&id)
+        {
+            self.tracks.insert(place, id);
+            self.forget_if_first(place);
+        }
+    }
+
+    /// A track has ended.
+    pub(super) fn track_ended(&mut self, id: TrackId) {
+        if let Ok(place) = self.tracks.binary_search(&id) {
+            self.tracks.remove(place);
+            self.forget_if_first(place);
+        }
+    }
+
+    /// A frame came at `now`.
+    pub(super) fn frame(&mut self, id: TrackId, frame: &Frame, now: Instant) {
+        if self.tracks.first() != Some(&id) {
+            return;
+        }
+        let age_ms = self.began.map(|began| {
+            let age = frame
+                .pts
+                .ticks_in(Timescale::NANOS)
+                .saturating_sub(began.ticks_in(Timescale::NANOS));
+            age / 1_000_000
+        });
+        // A clock that was set back would make the segment endless.
+        let is_old = age_ms.is_none_or(|age_ms| age_ms < 0 || age_ms >= self.every_ms);
+        if is_old && frame.keyframe {
+            self.began = Some(frame.pts);
+            self.due = Some(now + Duration::from_millis(self.every_ms.unsigned_abs()));
+            self.is_asked = false;
+        } else if is_old && !self.is_asked {
+            self.due = Some(now);
+        }
+    }
+
+    /// Resolves when keyframes are to be asked for. Cancel safe.
+    pub(super) async fn due(&self) {
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The tracks to ask for keyframes of, at `now`.
+    pub(super) fn ask(&mut self, now: Instant) -> &[TrackId] {
+        self.due = Some(now + REPEAT);
+        self.is_asked = true;
+        &self.tracks
+    }
+
+    /// Other pictures decide now where segments begin.
+    fn forget_if_first(&mut self, place: usize) {
+        if place == 0 {
+            (self.began, self.due, self.is_asked) = (None, None, false);
+        }
+    }
+}
