@@ -23,7 +23,7 @@ use tally_media::{Codec, Medium, Track, TrackId};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::transcoding::{Made, Transcoding};
+use super::transcoding::{Made, Transcoding, WAITING_MAX};
 use crate::config::HlsAudio;
 
 /// Packets made and not taken yet. The pump takes them as soon as it is scheduled; a transcoder waits
@@ -144,7 +144,8 @@ impl Sound {
     fn transcode(&mut self, track: &Track, id: TrackId) -> Option<Aac> {
         let run = self.runs;
         self.runs += 1;
-        match Transcoding::start(track, Target::Aac, run, self.made.0.clone(), &self.lost) {
+        let made = self.made.0.clone();
+        match Transcoding::start(track, Target::Aac, run, made, WAITING_MAX, &self.lost) {
             Ok(transcoding) => Some(Aac { id, run, transcoding }),
             Err(error) => {
                 warn!(track = ?track.id, %error, "no AAC can be made of it; it goes out as it came");

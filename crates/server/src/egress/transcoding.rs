@@ -1,6 +1,6 @@
 //! A transcoder on a task of its own.
 //!
-//! Making a packet of sound anew takes about a hundred times as long as packaging one. So the pump hands
+//! Making a packet of sound anew takes about a hundred times as long as packaging one. So a pump hands
 //! packets over and takes what comes of them when it is there: pictures, the clock and all other tracks
 //! go on meanwhile. The computing is done on the blocking pool, a batch at a time, so no thread is held
 //! while there is nothing to do, and the tasks that serve viewers never wait behind it.
@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tracing::{debug, error};
 
-/// Packets that wait to be transcoded: a second and more of 20 ms each. A machine that is further
-/// behind does not catch up, and players have given up on the sound.
-const WAITING_MAX: usize = 64;
+/// Packets that wait to be transcoded, for a show followed from its start: a second and more of 20 ms
+/// each. A machine that is further behind does not catch up, and players have given up on the sound.
+pub(super) const WAITING_MAX: usize = 64;
 
 /// Packets computed in one go, so that what is made leaves soon: a fifth of a second.
 const BATCH_MAX: usize = 10;
@@ -37,8 +37,8 @@ pub(super) struct Transcoding {
 }
 
 impl Transcoding {
-    /// From the frames of `track` to `target`, into `made` under the number `run`. What becomes nothing
-    /// is counted in `lost`.
+    /// From the frames of `track` to `target`, into `made` under the number `run`. At most `waiting_max`
+    /// frames wait; what becomes nothing is counted in `lost`.
     ///
     /// # Errors
     /// When the track cannot be transcoded.
@@ -47,11 +47,12 @@ impl Transcoding {
         target: Target,
         run: u64,
         made: mpsc::Sender<Made>,
+        waiting_max: usize,
         lost: &IntCounter,
     ) -> Result<Self, Unsupported> {
         let transcoder = Transcoder::new(track, target, Options::default())?;
         let output = transcoder.output_track().clone();
-        let (input, waiting) = mpsc::channel(WAITING_MAX);
+        let (input, waiting) = mpsc::channel(waiting_max);
         tokio::spawn(work(transcoder, waiting, run, made, lost.clone()));
         Ok(Self { input, output, lost: lost.clone() })
     }

@@ -59,6 +59,11 @@ impl Group {
         self.trim_audio();
     }
 
+    /// Whether viewers can join at a group of `track`.
+    pub(super) fn has(&self, track: TrackId) -> bool {
+        self.tracks.contains_key(&track)
+    }
+
     /// All of it, in the order it was made.
     pub(super) fn snapshot(&self) -> Arc<[Arc<PacketizedFrame>]> {
         self.frames.iter().cloned().collect()

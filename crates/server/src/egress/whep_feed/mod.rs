@@ -25,6 +25,8 @@ mod pump;
 mod rate;
 mod sinks;
 mod sound;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

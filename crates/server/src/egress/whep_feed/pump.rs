@@ -73,18 +73,16 @@ impl Pump {
         loop {
             tokio::select! {
                 biased;
-                item = self.consumer.next() => match item {
-                    Some(item) => self.take(item),
-                    None => break,
-                },
-                frames = self.sound.transcoded() => {
-                    frames.into_iter().for_each(|frame| self.give(frame));
-                }
-                () = self.show.whep().joined() => self.admit(),
                 Ok(()) = self.state.changed() => {
                     let state = *self.state.borrow_and_update();
                     self.sinks.send(&FeedItem::State(state));
                 }
+                item = self.consumer.next() => match item {
+                    Some(item) => self.take(item),
+                    None => break,
+                },
+                frame = self.sound.transcoded() => self.give(frame),
+                () = self.show.whep().joined() => self.admit(),
                 _ = self.tick.tick() => if self.tick() {
                     debug!(show = self.show.id(), "WebRTC feed stopped: no viewers");
                     return;
@@ -148,6 +146,7 @@ impl Pump {
         if let Put::TooLong(frames) = self.group.put(&frame) {
             self.metrics.dropped.group.inc_by(frames as u64);
             debug!(show = self.show.id(), track = ?frame.track, frames, "a group too long to keep");
+            self.show.whep().keyframe_wanted(frame.track);
         }
         if frame.track.medium() == Medium::Video && frame.keyframe {
             // Its layer may be new, and viewers must know it before.
@@ -172,6 +171,8 @@ impl Pump {
     }
 
     fn admit(&mut self) {
+        // Before they join: the rates at the start are those of the whole group that was there.
+        self.announce();
         self.sinks.admit(self.show.whep().take_joined());
         self.greet();
     }
@@ -192,12 +193,21 @@ impl Pump {
     fn tick(&mut self) -> bool {
         self.greet();
         self.announce();
+        self.wish_for_groups();
         if !self.sinks.sweep() {
             self.idle_since = None;
             return false;
         }
         let since = *self.idle_since.get_or_insert_with(Instant::now);
         since.elapsed() >= LINGER && self.show.whep().close_if_empty()
+    }
+
+    /// Encoders that send keyframes only when asked have to be asked before anybody can join.
+    fn wish_for_groups(&self) {
+        let pictures = self.tracks.iter().filter(|track| track.id.medium() == Medium::Video);
+        for track in pictures.filter(|track| !self.group.has(track.id)) {
+            self.show.whep().keyframe_wanted(track.id);
+        }
     }
 }
 

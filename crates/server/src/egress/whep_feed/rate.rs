@@ -6,11 +6,11 @@ use tally_rtc::packetize::PacketizedFrame;
 
 /// Media time measured over, in ms. Longer than most distances of keyframes, which weigh as much as
 /// many pictures; short enough that a change of scene shows within seconds.
-const WINDOW_MS: i64 = 5_000;
+const WINDOW_MS: u64 = 5_000;
 
 /// What is measured is spread over this much at least, in ms: the first keyframe alone would look like
 /// fifty times the rate.
-const SPAN_MS_MIN: i64 = 1_000;
+const SPAN_MS_MIN: u64 = 1_000;
 
 /// Frames remembered: the window at 200 a second. Beyond it the window is shorter.
 const FRAMES_MAX: usize = 1_000;
@@ -19,34 +19,37 @@ const FRAMES_MAX: usize = 1_000;
 /// tag. What a viewer's estimate is compared to includes them.
 const HEADER_BYTES: usize = 20 + 8 + 24 + 16;
 
-/// Measures one track.
+/// Measures one track by what its frames last, so that an encoder's absence does not count.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
-    /// Start in ms and bytes of each frame in the window.
-    frames: VecDeque<(i64, u64)>,
+    frames: VecDeque<Measured>,
+    sum: Measured,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    ms: u64,
     bytes: u64,
-    end_ms: i64,
 }
 
 impl Rate {
     pub(super) fn add(&mut self, frame: &PacketizedFrame) {
         let bytes: usize = frame.payloads.iter().map(|it| it.len() + HEADER_BYTES).sum();
-        self.frames.push_back((frame.start_ms, bytes as u64));
-        self.bytes += bytes as u64;
-        self.end_ms = self.end_ms.max(frame.end_ms);
-        let from_ms = self.end_ms - WINDOW_MS;
-        let is_over = |(start_ms, _): &(i64, u64)| *start_ms < from_ms;
-        while self.frames.front().is_some_and(is_over) || self.frames.len() > FRAMES_MAX {
-            let Some((_, bytes)) = self.frames.pop_front() else { break };
-            self.bytes -= bytes;
+        let ms = u64::try_from(frame.end_ms.saturating_sub(frame.start_ms)).unwrap_or(0);
+        self.frames.push_back(Measured { ms, bytes: bytes as u64 });
+        self.sum.ms += ms;
+        self.sum.bytes += bytes as u64;
+        while self.sum.ms > WINDOW_MS || self.frames.len() > FRAMES_MAX {
+            let Some(oldest) = self.frames.pop_front() else { break };
+            self.sum.ms -= oldest.ms;
+            self.sum.bytes -= oldest.bytes;
         }
     }
 
     /// Bits per second on the path; `None` before the first frame.
     pub(super) fn bps(&self) -> Option<u64> {
-        let (start_ms, _) = self.frames.front()?;
-        let span_ms = (self.end_ms - start_ms).max(SPAN_MS_MIN);
-        Some(self.bytes * 8_000 / span_ms.cast_unsigned())
+        let Measured { ms, bytes } = self.sum;
+        (!self.frames.is_empty()).then(|| bytes * 8_000 / ms.max(SPAN_MS_MIN))
     }
 }
 
