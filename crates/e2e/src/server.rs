@@ -90,6 +90,16 @@ impl Server {
         format!("rtmp://{}/live/{name}", self.rtmp)
     }
 
+    /// Where to publish over WebRTC, by name.
+    pub fn whip_url(&self, name: &str) -> String {
+        format!("http://{}/live/{name}/whip", self.http)
+    }
+
+    /// What WebRTC players open.
+    pub fn whep_url(&self, handle: &str) -> String {
+        format!("http://{}/live/{handle}/whep", self.http)
+    }
+
     /// What players open.
     pub fn play_url(&self, handle: &str) -> String {
         format!("http://{}/live/{handle}/index.m3u8", self.http)

@@ -1,6 +1,7 @@
 //! Where the encoders and players are, and what happens when one is missing.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Whether a missing tool fails the test: where nobody reads that it was skipped.
 pub fn is_ci() -> bool {
@@ -79,6 +80,42 @@ pub fn script(name: &str) -> Result<PathBuf, Missing> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
     let installed = folder.join("node_modules/.package-lock.json").is_file();
     installed.then(|| folder.join(name)).ok_or_else(|| Missing("npm packages of e2e".to_owned()))
+}
+
+/// A script of `crates/e2e/py` that uses aiortc, as a command that finds it.
+///
+/// # Errors
+/// When Python or aiortc is not installed.
+pub fn aiortc_script(name: &str) -> Result<Command, Missing> {
+    let packages = downloads().join("aiortc");
+    if !packages.join("aiortc").is_dir() {
+        return Err(Missing("aiortc".to_owned()));
+    }
+    let mut command = Command::new(program("python3")?);
+    command.arg(python_script(name)).env("PYTHONPATH", packages);
+    Ok(command)
+}
+
+/// A script of `crates/e2e/py` that drives GStreamer, as a command: Debian's bindings are for
+/// Debian's Python.
+///
+/// # Errors
+/// When the bindings are not installed.
+pub fn gstreamer_script(name: &str) -> Result<Command, Missing> {
+    let python = Path::new("/usr/bin/python3");
+    let look = "import gi; gi.require_version('GstWebRTC', '1.0')";
+    let mut probe = Command::new(python);
+    probe.args(["-c", look]).stdout(Stdio::null()).stderr(Stdio::null());
+    if !probe.status().is_ok_and(|status| status.success()) {
+        return Err(Missing("GStreamer's WebRTC for Python".to_owned()));
+    }
+    let mut command = Command::new(python);
+    command.arg(python_script(name));
+    Ok(command)
+}
+
+fn python_script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("py").join(name)
 }
 
 /// The binary under test: `TALLY_BIN`, else what `cargo build --profile e2e` made.

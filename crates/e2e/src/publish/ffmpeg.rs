@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Publisher;
+use super::{Publisher, marks};
 use crate::tools::{self, Missing};
 
 /// What is sent.
@@ -21,6 +21,8 @@ pub struct Show {
     pub sizes: &'static [&'static str],
     /// The certificate that the server shows, for RTMPS.
     pub certificate: Option<PathBuf>,
+    /// Whether pictures and sound carry [`marks`].
+    pub marks: bool,
 }
 
 /// H.264 without B-frames, as low-latency encoders make it.
@@ -57,6 +59,7 @@ impl Default for Show {
             audio: Some(AAC),
             sizes: &["640x360"],
             certificate: None,
+            marks: false,
         }
     }
 }
@@ -70,7 +73,7 @@ impl Show {
         Ok(self.start(&tools::program("ffmpeg")?, url))
     }
 
-    /// Publishes with ffmpeg 9.
+    /// Publishes with ffmpeg 9; over WHIP where the URL is one of HTTP.
     ///
     /// # Errors
     /// When it is not installed.
@@ -88,8 +91,13 @@ impl Show {
             command.args(["-re", "-f", "lavfi", "-i", &picture]);
         }
         if self.audio.is_some() {
-            let sound = "sine=frequency=440:beep_factor=4:sample_rate=48000";
-            command.args(["-re", "-f", "lavfi", "-i", sound]);
+            let tone = "sine=frequency=440:beep_factor=4:sample_rate=48000".to_owned();
+            let sound = if self.marks { marks::sound() } else { tone };
+            command.args(["-re", "-f", "lavfi", "-i", &sound]);
+        }
+        if self.marks {
+            // Drawn where pictures have been held back to their time already.
+            command.args(["-vf", &marks::filters()]);
         }
         for input in 0..self.sizes.len() + usize::from(self.audio.is_some()) {
             command.args(["-map", &input.to_string()]);
@@ -97,7 +105,8 @@ impl Show {
         command.args(self.video).args(["-pix_fmt", "yuv420p", "-b:v", "800k"]);
         command.args(["-g", &self.keyframe_interval.to_string()]);
         command.args(self.audio.unwrap_or_default());
-        command.args(["-f", "flv", url]);
+        let muxer = if url.starts_with("http") { "whip" } else { "flv" };
+        command.args(["-f", muxer, url]);
         Publisher::start("ffmpeg", &command)
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod ffmpeg;
 pub mod gstreamer;
+pub mod marks;
 pub mod obs;
 pub mod raw;
+pub mod webrtc;
 
 use std::cell::Cell;
 use std::process::Command;
