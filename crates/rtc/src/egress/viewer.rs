@@ -30,6 +30,10 @@ pub const AUDIO_FRAMES_MAX: usize = 50;
 /// Retransmissions that wait for their turn: what is asked for beyond is asked for again.
 pub const RESENDS_MAX: usize = 256;
 
+/// Time that waiting retransmissions may take, in milliseconds: they go before newer media, and on a
+/// path that has become narrow would hold it up for seconds. The rest is asked for again if it matters.
+pub const RESENDS_MS_MAX: u64 = 300;
+
 /// Events nobody took yet; the newest beyond are left out, which for deliveries errs downward.
 pub const EVENTS_MAX: usize = 256;
 
@@ -38,6 +42,11 @@ pub const AUDIO_BPS: u64 = 120_000;
 
 /// The lowest layer is sent for this long whatever the estimate, which only media can raise.
 pub const START_GRACE: Duration = Duration::from_secs(5);
+
+/// Of the best layer's rate in percent, an estimate that is enough: keyframes and scenes with much
+/// motion take more than the rate, and a path known to be wide may narrow by half before a viewer
+/// sees it. Probing for more would only cost the path.
+pub const USEFUL_PERCENT: u64 = 300;
 
 /// Time between sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -289,9 +298,7 @@ impl Viewer {
         if self.pacer.next_at() > now {
             return None;
         }
-        let can_probe =
-            self.video.as_ref().is_some_and(|it| it.extensions.transport_sequence.is_some());
-        if self.probe.is_none() && !self.catching_up && can_probe {
+        if self.probe.is_none() && !self.catching_up && self.should_probe(now) {
             self.probe = self.estimator.poll_probe(now).map(|it| (it.bps, it.bytes));
         }
         let resend = self.resends.pop_front();
@@ -382,15 +389,20 @@ impl Viewer {
 
     fn on_nack(&mut self, ssrc: u32, sequences: &[u16], now: Instant) {
         let round_trip = self.round_trip.last().unwrap_or(ROUND_TRIP_ASSUMED);
+        let bits_max = self.pace_bps(now).saturating_mul(RESENDS_MS_MAX) / 1_000;
         let Some(video) = self.video.as_mut().filter(|it| it.stream.config().ssrc == ssrc) else {
             return;
         };
         self.asked += sequences.len() as u64;
+        let mut bits: u64 = self.resends.iter().map(|it| it.payload_bytes() as u64 * 8).sum();
         for sequence in sequences {
-            if self.resends.len() == RESENDS_MAX {
+            if self.resends.len() == RESENDS_MAX || bits > bits_max {
                 return;
             }
-            self.resends.extend(video.stream.resend(*sequence, round_trip, now));
+            if let Some(packet) = video.stream.resend(*sequence, round_trip, now) {
+                bits += packet.payload_bytes() as u64 * 8;
+                self.resends.push_back(packet);
+            }
         }
     }
 
@@ -423,6 +435,14 @@ impl Viewer {
                 stream.begin(&frame);
             }
         }
+    }
+
+    /// Whether more would be of use than the path is known to carry, and what it carries can be seen.
+    fn should_probe(&self, now: Instant) -> bool {
+        let best_bps = self.layers.iter().map(|it| it.bps).max().unwrap_or(0);
+        let useful_bps = best_bps.saturating_mul(USEFUL_PERCENT) / 100 + AUDIO_BPS;
+        self.video.as_ref().is_some_and(|it| it.extensions.transport_sequence.is_some())
+            && self.estimator.estimate_bps(now) < useful_bps
     }
 
     /// While a probe runs and there is no media for it, the newest packet again.

@@ -323,6 +323,16 @@ fn the_layer_follows_the_path_and_audio_never_stops() {
 }
 
 #[test]
+fn a_path_that_is_wide_enough_is_not_probed() {
+    let mut show = Show::new(1, 0);
+    show.viewer.set_layers(&[LOW]);
+    show.run(20_000, 15_000_000);
+    let probed = show.sent.iter().filter(|(ssrc, _)| *ssrc == RTX).count();
+    let media = show.sent.iter().filter(|(ssrc, _)| *ssrc == VIDEO).count();
+    assert!(media > 1_000 && probed * 50 < media, "{probed} beside {media}");
+}
+
+#[test]
 fn on_a_path_too_narrow_for_video_audio_goes_on() {
     let mut show = Show::new(1, 0);
     show.viewer.set_layers(&[HIGH]);
