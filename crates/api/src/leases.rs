@@ -5,6 +5,7 @@
 //! names need no lease: their viewer's sessions add up to a union, whoever plays them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tally_watch::SessionId;
@@ -21,6 +22,8 @@ const LOST_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     table: Mutex<Table>,
+    /// Whether any session ever lost one: most servers have no leases, and each delivery asks.
+    any_lost: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +52,7 @@ impl Leases {
             && before.by != by
         {
             table.lose(before.by);
+            self.any_lost.store(true, Ordering::Release);
         }
         Ok(())
     }
@@ -66,7 +70,7 @@ impl Leases {
 
     /// Whether another session took the lease of this one.
     pub(crate) fn has_lost(&self, session: SessionId) -> bool {
-        self.table().lost.contains(&session)
+        self.any_lost.load(Ordering::Acquire) && self.table().lost.contains(&session)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

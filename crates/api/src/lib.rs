@@ -8,8 +8,8 @@
 //!   for every route of the server.
 //!
 //! # Model
-//! A session's name is a path segment: 64 bits that say when it began and what kind it is, and 64 bits
-//! of a keyed hash over them and the show. So any request can be attributed without a table that grows
+//! A session's name is a path segment: 64 bits that say when it began and what kind it is, the show's
+//! number, and 64 bits of a keyed hash over both. So any request can be attributed without a table that grows
 //! with viewers, and no name can be made up. Who watches stands in the session's token only, which the
 //! player sends with its heartbeats and nobody else sees.
 //!

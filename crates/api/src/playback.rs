@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use tally_watch::{Basis, SessionId};
 
+use crate::identity::show_id;
 use crate::leases::Leases;
 use crate::{Outside, Problem, SessionGrant, SessionKind, Sessions, SigningKeys};
 
@@ -62,7 +63,10 @@ impl Playback {
             return if is_open { Ok(None) } else { Err(Problem::unauthorized(needed)) };
         };
         let unknown = || Problem::not_found("there is no such playback session of this show");
-        let session = self.sessions.read(show, name).ok_or_else(unknown)?;
+        let session = match self.sessions.read(name) {
+            Some((of, session)) if of == show_id(show) => session,
+            _ => return Err(unknown()),
+        };
         if !is_open && self.leases.has_lost(session) {
             return Err(Problem::new(StatusCode::FORBIDDEN, TAKEN_OVER));
         }
@@ -76,7 +80,7 @@ impl Playback {
     pub fn stranger(&self, show: &str) -> Result<String, Problem> {
         self.admit(show, None)?;
         let session = self.sessions.mint(SessionKind::Stranger, self.outside.now_ms());
-        Ok(self.sessions.name(show, session))
+        Ok(self.sessions.name(show_id(show), session))
     }
 
     /// Whether what reaches the session still counts: nobody else plays under its token.
@@ -138,7 +142,7 @@ mod tests {
         assert_eq!(status(playback.admit("show", None)), 401);
         assert!(playback.stranger("show").is_err());
         let session = playback.sessions().mint(SessionKind::Asked, NOW_MS);
-        let name = playback.sessions().name("show", session);
+        let name = playback.sessions().name(show_id("show"), session);
         assert_eq!(playback.admit("show", Some(&name)).unwrap(), Some(session));
         playback.leases.take(1, session, NOW_MS).unwrap();
         playback.leases.take(1, SessionId(0), NOW_MS).unwrap();

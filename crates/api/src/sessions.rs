@@ -1,6 +1,6 @@
 //! Names of playback sessions.
 //!
-//! A name is 22 characters of base 64: the session's number and a keyed hash of it and the show.
+//! A name is 32 characters of base 64: the session's number, its show's, and a keyed hash of both.
 //! The number says all that is needed without a table: whether the session was asked for or given to a
 //! player that came without one, and when it began.
 //!
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tally_watch::SessionId;
+use tally_watch::{SessionId, ShowId};
 
 use crate::{Outside, SigningKeys};
 
@@ -30,10 +30,11 @@ const COUNTER_BITS: u32 = 23;
 /// Bytes of the keyed hash in a name: nobody guesses 64 bits over HTTP.
 const PROOF_BYTES: usize = 8;
 
-const NUMBER_BYTES: usize = size_of::<u64>();
+/// Bytes of the two numbers.
+const NUMBERS_BYTES: usize = 2 * size_of::<u64>();
 
-/// Characters of a name.
-const NAME_CHARS: usize = 22;
+/// Characters of a name: whole groups of three bytes, so that each name has one spelling.
+const NAME_CHARS: usize = (NUMBERS_BYTES + PROOF_BYTES) / 3 * 4;
 
 /// How a session came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,34 +86,32 @@ impl Sessions {
 
     /// The name of a session of `show`, fit for a path segment.
     #[must_use]
-    pub fn name(&self, show: &str, session: SessionId) -> String {
-        let mut bytes = [0; NUMBER_BYTES + PROOF_BYTES];
-        bytes[..NUMBER_BYTES].copy_from_slice(&session.0.to_be_bytes());
-        bytes[NUMBER_BYTES..].copy_from_slice(&self.proof(show, session));
+    pub fn name(&self, show: ShowId, session: SessionId) -> String {
+        let mut bytes = [0; NUMBERS_BYTES + PROOF_BYTES];
+        let (numbers, proof) = bytes.split_at_mut(NUMBERS_BYTES);
+        numbers[..8].copy_from_slice(&session.0.to_be_bytes());
+        numbers[8..].copy_from_slice(&show.0.to_be_bytes());
+        proof.copy_from_slice(&self.proof(numbers));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The session that `name` stands for, if this server gave the name out for `show`.
+    /// The show and the session that `name` stands for, if this server gave it out.
     #[must_use]
-    pub fn read(&self, show: &str, name: &str) -> Option<SessionId> {
+    pub fn read(&self, name: &str) -> Option<(ShowId, SessionId)> {
         if name.len() != NAME_CHARS {
             return None;
         }
-        // The decoder wants room for whole groups of three bytes.
-        let mut bytes = [0; (NUMBER_BYTES + PROOF_BYTES).next_multiple_of(3)];
+        let mut bytes = [0; NUMBERS_BYTES + PROOF_BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(name, &mut bytes).ok()?;
-        let (number, proof) = bytes[..length].split_at_checked(NUMBER_BYTES)?;
-        let session = SessionId(u64::from_be_bytes(number.try_into().ok()?));
-        constant_time::verify_slices_are_equal(proof, &self.proof(show, session)).ok()?;
-        Some(session)
+        let (numbers, proof) = bytes[..length].split_at_checked(NUMBERS_BYTES)?;
+        constant_time::verify_slices_are_equal(proof, &self.proof(numbers)).ok()?;
+        let number = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_be_bytes);
+        Some((ShowId(number(&numbers[8..])?), SessionId(number(numbers)?)))
     }
 
-    fn proof(&self, show: &str, session: SessionId) -> [u8; PROOF_BYTES] {
-        let mut hash = hmac::Context::with_key(&self.keys.newest().names);
-        // The number has a fixed length, so no two pairs are the same bytes.
-        hash.update(&session.0.to_be_bytes());
-        hash.update(show.as_bytes());
-        *hash.sign().as_ref().first_chunk().expect("an HMAC-SHA-256 has 32 bytes")
+    fn proof(&self, numbers: &[u8]) -> [u8; PROOF_BYTES] {
+        let hash = hmac::sign(&self.keys.newest().names, numbers);
+        *hash.as_ref().first_chunk().expect("an HMAC-SHA-256 has 32 bytes")
     }
 }
 
@@ -146,22 +145,21 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_good_for_its_show_and_not_changed() {
+    fn a_name_stands_for_its_show_and_session_and_cannot_be_changed() {
         let sessions = sessions();
-        let session = sessions.mint(SessionKind::Asked, NOW_MS);
-        let name = sessions.name("show", session);
+        let (show, session) = (ShowId(u64::MAX - 1), sessions.mint(SessionKind::Asked, NOW_MS));
+        let name = sessions.name(show, session);
         assert_eq!(name.len(), NAME_CHARS);
-        assert_eq!(sessions.read("show", &name), Some(session));
-        assert_eq!(sessions.read("other", &name), None);
-        assert_eq!(self::sessions().read("show", &name), None, "another server's key");
+        assert_eq!(sessions.read(&name), Some((show, session)));
+        assert_eq!(self::sessions().read(&name), None, "another server's key");
         for at in 0..name.len() {
             let mut changed = name.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(sessions.read("show", &changed), None, "{changed}");
+            assert_eq!(sessions.read(&changed), None, "{changed}");
         }
-        for other in ["", "A", &name[1..], &format!("{name}A"), "äöüäöüäöüäö"] {
-            assert_eq!(sessions.read("show", other), None, "{other}");
+        for other in ["", "A", &name[1..], &format!("{name}A"), &"ä".repeat(NAME_CHARS / 2)] {
+            assert_eq!(sessions.read(other), None, "{other}");
         }
     }
 }

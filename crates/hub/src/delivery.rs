@@ -2,9 +2,11 @@
 //!
 //! An HTTP body that was written to its last byte and an RTCP report that acknowledges packets both
 //! end here. Totals are kept per stream; what is counted for whom is the watch-time ledger's work, which
-//! takes the same reports.
+//! takes the same reports through a [`DeliverySink`].
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tally_media::TrackId;
 
@@ -30,6 +32,13 @@ pub struct Delivery {
     pub bytes: u64,
 }
 
+/// Takes up what is reported of one stream: the ledger's side of the seam.
+pub trait DeliverySink: fmt::Debug + Send + Sync {
+    /// One report. Called by whoever delivered, for every part of every viewer: it neither waits nor
+    /// allocates. A ring with a bound belongs behind it, and a counter of what did not fit.
+    fn delivered(&self, delivery: &Delivery);
+}
+
 /// What was delivered of a stream so far, to all viewers together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryTotals {
@@ -41,12 +50,13 @@ pub struct DeliveryTotals {
     pub media_ms: u64,
 }
 
-/// Lock-free totals; each counter is right, the three together may be one report apart.
+/// Lock-free totals and the sink; each counter is right, the three together may be one report apart.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     deliveries: AtomicU64,
     bytes: AtomicU64,
     media_ms: AtomicU64,
+    sink: OnceLock<Arc<dyn DeliverySink>>,
 }
 
 impl Deliveries {
@@ -55,6 +65,13 @@ impl Deliveries {
         self.deliveries.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(delivery.bytes, Ordering::Relaxed);
         self.media_ms.fetch_add(u64::try_from(media_ms).unwrap_or(0), Ordering::Relaxed);
+        if let Some(sink) = self.sink.get() {
+            sink.delivered(delivery);
+        }
+    }
+
+    pub(crate) fn report_to(&self, sink: Arc<dyn DeliverySink>) -> bool {
+        self.sink.set(sink).is_ok()
     }
 
     pub(crate) fn totals(&self) -> DeliveryTotals {

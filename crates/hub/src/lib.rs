@@ -5,7 +5,9 @@
 //! - [`Producer`]: the one writer of a stream. Its cost does not depend on the number of readers.
 //! - [`Consumer`]: one reader's place in a stream. All tracks' items come in the order written.
 //! - [`Limits`]: how much of a stream is kept, and so how far behind a reader may fall.
-//! - [`Delivery`]: the one seam where media that reached a viewer is reported, by every protocol.
+//! - [`Delivery`]: the one seam where media that reached a viewer is reported, by every protocol. Totals
+//!   are kept here; whoever counts for viewers takes the reports up with a [`DeliverySink`], whose ring
+//!   is the only place they wait in.
 //!
 //! # Model
 //! A stream is one log of numbered entries: frames of all tracks, and the changes between them. The
@@ -66,7 +68,7 @@ mod stream;
 mod wake;
 
 pub use consumer::{Consumer, Next, Start};
-pub use delivery::{Delivery, DeliveryTotals, SessionId};
+pub use delivery::{Delivery, DeliverySink, DeliveryTotals, SessionId};
 pub use directory::{Hub, NameTaken};
 pub use entry::Item;
 pub use limits::Limits;

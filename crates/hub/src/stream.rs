@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::log::Log;
 use crate::stats::TrackCounters;
 use crate::wake::WakeTree;
-use crate::{Consumer, Delivery, DeliveryTotals, Limits, Start, StreamStats};
+use crate::{Consumer, Delivery, DeliverySink, DeliveryTotals, Limits, Start, StreamStats};
 
 /// A handle on a stream: to read it, to look at it, to report what reached viewers.
 ///
@@ -38,9 +38,16 @@ impl Stream {
         Consumer::new(Arc::clone(&self.0), start)
     }
 
-    /// Reports media that completely reached a viewer. Three atomic additions; no lock, no allocation.
+    /// Reports media that completely reached a viewer. Three atomic additions, and the sink's work; no
+    /// lock, no allocation.
     pub fn deliver(&self, delivery: &Delivery) {
         self.0.deliveries.add(delivery);
+    }
+
+    /// Passes every report from now on to `sink` too. A stream has one sink for its life: false, and no
+    /// change, where it has one already.
+    pub fn report_to(&self, sink: Arc<dyn DeliverySink>) -> bool {
+        self.0.deliveries.report_to(sink)
     }
 
     /// What was reported with [`Stream::deliver`] so far.

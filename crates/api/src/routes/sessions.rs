@@ -55,10 +55,11 @@ pub(super) async fn open(
         started_at_ms: started_at_ms(id),
         basis: playback.options().basis,
     };
-    let name = playback.sessions().name(&show.id, id);
+    let number = show_id(&show.id);
+    let name = playback.sessions().name(number, id);
     let body = json!({
         "session": name,
-        "token": api.0.tokens.session(&session, show_id(&show.id), lease, now_ms),
+        "token": api.0.tokens.session(&session, number, lease, now_ms),
         "show": show.id,
         // Sent again as `viewer`, so that it is the same viewer next time.
         "viewer": next.or(wanted.viewer),

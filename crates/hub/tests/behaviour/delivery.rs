@@ -1,6 +1,8 @@
 //! The delivery seam.
 
-use tally_hub::{Delivery, DeliveryTotals, SessionId};
+use std::sync::{Arc, Mutex};
+
+use tally_hub::{Delivery, DeliverySink, DeliveryTotals, SessionId};
 
 use crate::support::{VIDEO, producer};
 
@@ -36,4 +38,36 @@ fn an_interval_that_ends_before_it_starts_has_no_length() {
         Delivery { session: None, track: VIDEO, start_ms: 10, end_ms: i64::MIN, bytes: 1 };
     producer.stream().deliver(&upside_down);
     assert_eq!(producer.stream().delivered().media_ms, 0);
+}
+
+/// Notes what it is told.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<Delivery>>);
+
+impl DeliverySink for Notes {
+    fn delivered(&self, delivery: &Delivery) {
+        self.0.lock().unwrap().push(*delivery);
+    }
+}
+
+#[test]
+fn the_one_sink_of_a_stream_takes_every_report_after_it_came() {
+    let producer = producer();
+    let delivery = |start_ms| Delivery {
+        session: Some(SessionId(1)),
+        track: VIDEO,
+        start_ms,
+        end_ms: start_ms + 250,
+        bytes: 10,
+    };
+    producer.stream().deliver(&delivery(0));
+    let (sink, late) = (Arc::new(Notes::default()), Arc::new(Notes::default()));
+    assert!(producer.stream().report_to(sink.clone()));
+    assert!(!producer.stream().report_to(late.clone()));
+    for start_ms in [250, 500] {
+        producer.stream().deliver(&delivery(start_ms));
+    }
+    assert_eq!(*sink.0.lock().unwrap(), [delivery(250), delivery(500)]);
+    assert!(late.0.lock().unwrap().is_empty());
+    assert_eq!(producer.stream().delivered().deliveries, 3);
 }

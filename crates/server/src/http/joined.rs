@@ -2,9 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
+use axum::body::Body;
 use bytes::{Buf, Bytes};
 use http::Version;
+use http_body::Body as _;
 
 /// Most bytes that are joined for HTTP/2. With the nine bytes of its head in front, a frame of this
 /// length fills one TLS record (16 KiB) and is within what every client takes (RFC 9113, 4.2). One
@@ -30,12 +34,30 @@ pub(super) struct Joined {
     first: Bytes,
     rest: VecDeque<Bytes>,
     remaining: usize,
+    /// The body that these are the last bytes of.
+    source: Option<Body>,
 }
 
 impl Joined {
     pub(super) fn new(first: Bytes) -> Self {
         let remaining = first.len();
-        Self { first, rest: VecDeque::new(), remaining }
+        Self { first, rest: VecDeque::new(), remaining, source: None }
+    }
+
+    /// These are the last bytes of `source`, which is asked for more once all of them are written: so it
+    /// learns that they were. Where they are not, it is just dropped.
+    pub(super) fn end_of(&mut self, source: Body) {
+        self.source = Some(source);
+    }
+
+    fn written(&mut self) {
+        if let Some(mut source) = self.source.take() {
+            let polled = Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
+            debug_assert!(
+                !matches!(polled, std::task::Poll::Ready(Some(_))),
+                "it said it had ended"
+            );
+        }
     }
 
     pub(super) fn push(&mut self, next: Bytes) {
@@ -63,6 +85,9 @@ impl Buf for Joined {
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.remaining, "advanced beyond the end");
         self.remaining -= count;
+        if self.remaining == 0 {
+            self.written();
+        }
         while count >= self.first.len() {
             count -= self.first.len();
             match self.rest.pop_front() {

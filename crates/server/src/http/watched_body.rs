@@ -38,21 +38,23 @@ impl Drop for InFlight {
 
 /// The body on its way to the viewer. A part is dozens of slices, many of them small: joined, they
 /// cost a frame, a TLS record and a system call for 16 KiB instead of one for each of them.
+///
+/// The body it came from can tell bytes handed out from bytes written: once it has said that it ended,
+/// it is polled again if and only if the connection took its last byte.
 #[derive(Debug)]
 pub(super) struct WatchedBody {
-    inner: Body,
+    /// Where the bytes come from; `None` once it has no more.
+    inner: Option<Body>,
     in_flight: InFlight,
     /// What came out of `inner` and did not fit.
     held: Option<Result<Frame<Bytes>, axum::Error>>,
-    /// `inner` has nothing more.
-    ended: bool,
     /// A frame is out and the next one was not asked for yet.
     owed: bool,
 }
 
 impl WatchedBody {
     pub(super) fn new(inner: Body, in_flight: InFlight) -> Self {
-        Self { inner, in_flight, held: None, ended: false, owed: false }
+        Self { inner: Some(inner), in_flight, held: None, owed: false }
     }
 
     fn settle(&mut self) {
@@ -68,11 +70,14 @@ impl WatchedBody {
         if let Some(held) = self.held.take() {
             return Poll::Ready(Some(held));
         }
-        if self.ended {
+        // A body that says it has ended is not asked again before its bytes are written.
+        let Some(inner) = self.inner.as_mut().filter(|inner| !inner.is_end_stream()) else {
             return Poll::Ready(None);
+        };
+        let polled = Pin::new(inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) {
+            self.inner = None;
         }
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        self.ended = matches!(polled, Poll::Ready(None));
         polled
     }
 
@@ -97,6 +102,11 @@ impl WatchedBody {
                 Ok(Err(trailers)) => self.held = Some(Ok(trailers)),
                 Err(error) => self.held = Some(Err(error)),
             }
+        }
+        if self.held.is_none()
+            && let Some(ended) = self.inner.take_if(|inner| inner.is_end_stream())
+        {
+            joined.end_of(ended);
         }
         Poll::Ready(Some(Ok(Frame::data(joined))))
     }
@@ -133,11 +143,12 @@ impl http_body::Body for WatchedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_none() && (self.ended || self.inner.is_end_stream())
+        self.held.is_none() && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (inner, held) = (self.inner.size_hint(), self.held_bytes());
+        let inner = self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint);
+        let held = self.held_bytes();
         let mut hint = SizeHint::new();
         hint.set_lower(inner.lower() + held);
         if let Some(upper) = inner.upper() {
@@ -156,6 +167,7 @@ impl Drop for WatchedBody {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     use http::HeaderMap;
     use http_body_util::BodyExt as _;
@@ -211,6 +223,53 @@ mod tests {
         let mut body = watched(vec![data(3), Err(std::io::ErrorKind::Other.into())]);
         assert!(body.frame().await.unwrap().is_ok());
         assert!(body.frame().await.unwrap().is_err());
+    }
+
+    /// Ends with its last byte, and notes when it is asked for more.
+    struct Asked {
+        bytes: Option<Bytes>,
+        again: Arc<AtomicBool>,
+    }
+
+    impl http_body::Body for Asked {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            let bytes = self.bytes.take();
+            self.again.fetch_or(bytes.is_none(), Relaxed);
+            Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.bytes.is_none()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_asked_again_once_its_last_byte_is_written_and_not_before() {
+        let full = joined::bytes_max(http::Version::HTTP_2);
+        for written in [0, 1, full, full + 6, full + 7] {
+            let again = Arc::new(AtomicBool::new(false));
+            let bytes = Some(Bytes::from(vec![7; full + 7]));
+            let inner = Body::new(Asked { bytes, again: Arc::clone(&again) });
+            let gauge = IntGauge::new("requests", "in flight").unwrap();
+            let in_flight =
+                InFlight::start(Arc::new(Activity::new()), gauge, http::Version::HTTP_2);
+            let mut body = WatchedBody::new(inner, in_flight);
+            let mut left = written;
+            while let Some(frame) = body.frame().await {
+                let mut frame = frame.unwrap().into_data().unwrap();
+                let step = left.min(frame.remaining());
+                frame.advance(step);
+                left -= step;
+            }
+            drop(body);
+            assert_eq!(again.load(Relaxed), written == full + 7, "{written} bytes");
+        }
     }
 
     #[tokio::test]

@@ -71,7 +71,7 @@ pub(super) struct DeliverySeam {
 #[derive(Debug)]
 pub(super) struct MediaBody {
     media: Media,
-    /// Told when the whole of it was taken.
+    /// Told when the whole of it was written.
     seam: Option<DeliverySeam>,
     part: usize,
     chunk: usize,
@@ -129,9 +129,10 @@ impl Media {
     }
 }
 
-impl Drop for MediaBody {
-    fn drop(&mut self) {
-        let Some(seam) = self.seam.take().filter(|_| self.remaining == 0) else { return };
+impl MediaBody {
+    /// The connection has written all of it.
+    fn written(&mut self) {
+        let Some(seam) = self.seam.take() else { return };
         let Some((start_ms, end_ms)) = self.media.interval_ms() else { return };
         let bytes = self.media.len_bytes();
         seam.delivered_bytes.inc_by(bytes);
@@ -148,7 +149,12 @@ impl Body for MediaBody {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(self.next().map(|bytes| Ok(Frame::data(bytes))))
+        let next = self.next();
+        if next.is_none() && self.remaining == 0 {
+            // Asked past the end: see `http::watched_body`.
+            self.written();
+        }
+        Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
