@@ -164,3 +164,19 @@ impl WhepOrigin {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tally_rtc::rtp::{Header, HeaderWriter};
+
+    use super::*;
+
+    #[test]
+    fn the_longest_header_leaves_the_payload_its_room() {
+        let header = HeaderWriter::new(Header::default())
+            .extension(1, &[0; 2])
+            .extension(2, &[0; 3])
+            .extension(3, &[0; 16]);
+        assert_eq!(header.written_bytes() + 2, HEADER_BYTES_MAX);
+    }
+}

@@ -152,3 +152,70 @@ impl Sound {
         packetized.map(Arc::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tally_media::codec::AudioRecord;
+    use tally_testsource::{Options as SourceOptions, TestSource};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    fn track(number: u8, codec: impl Fn(AudioRecord) -> Codec) -> Arc<Track> {
+        let source = TestSource::new(SourceOptions::default()).unwrap();
+        let [_, aac] = source.tracks();
+        let codec = codec(aac.codec.audio().unwrap().clone());
+        Arc::new(Track { id: TrackId::Audio(number), codec, ..aac.clone() })
+    }
+
+    fn opus(channels: u8) -> impl Fn(AudioRecord) -> Codec {
+        move |record| Codec::Opus(AudioRecord { channels, ..record })
+    }
+
+    fn main(tracks: &[Arc<Track>]) -> Option<TrackId> {
+        main_track(tracks).map(|track| track.id)
+    }
+
+    #[test]
+    fn the_main_sound_is_the_first_that_can_be_opus() {
+        let [mp3, aac] = [track(0, Codec::Mp3), track(1, Codec::Aac)];
+        let [surround, stereo] = [track(2, opus(6)), track(3, opus(2))];
+        let first = track(0, Codec::Aac);
+        assert_eq!(main(&[]), None);
+        assert_eq!(main(&[mp3.clone(), surround.clone()]), None);
+        assert_eq!(main(&[mp3, stereo.clone(), aac.clone()]), Some(aac.id));
+        assert_eq!(main(&[surround, stereo.clone()]), Some(stereo.id));
+        assert_eq!(main(&[aac, first.clone()]), Some(first.id));
+    }
+
+    /// Frames of the test source's sound, from its first.
+    fn aac_frames(count: usize) -> Vec<Frame> {
+        let mut source = TestSource::new(SourceOptions::default()).unwrap();
+        let frames = std::iter::from_fn(|| Some(source.next_frame()));
+        let sounds = frames.filter(|(id, _)| id.medium() == Medium::Audio);
+        sounds.map(|(_, frame)| frame).take(count).collect()
+    }
+
+    #[tokio::test]
+    async fn frame_numbers_go_on_when_the_codec_changes() {
+        let mut sound = Sound::new(Metrics::new().whep_feed);
+        let [aac, opus] = [track(0, Codec::Aac), track(0, opus(2))];
+        let mut numbers = Vec::new();
+        sound.set_tracks(std::slice::from_ref(&aac));
+        for frame in aac_frames(10) {
+            assert_eq!(sound.take(aac.id, frame), None);
+        }
+        // 213 ms are ten frames of 20 ms; what is left waits for more. None is before zero.
+        for _ in 0..9 {
+            numbers.push(sound.transcoded().await.number);
+        }
+        sound.set_tracks(std::slice::from_ref(&opus));
+        let [frame, ..] = &aac_frames(1)[..] else { panic!("no frame") };
+        let came = Frame { payload: vec![0xFC, 0].into(), ..frame.clone() };
+        numbers.extend(sound.take(opus.id, came).map(|it| it.number));
+        assert_eq!(sound.take(TrackId::Audio(1), frame.clone()), None);
+        assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+        sound.set_tracks(&[]);
+        assert_eq!(sound.take(opus.id, frame.clone()), None);
+    }
+}

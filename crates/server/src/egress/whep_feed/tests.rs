@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tally_audio::{Target, Transcoder};
 use tally_hub::{Hub, Limits};
+use tally_media::codec::VideoRecord;
 use tally_media::{Codec, Frame, Timescale, Timestamp, Track, TrackId};
 use tally_rtc::packetize::PacketizedFrame;
 use tally_rtc::sdp::{Playable, VideoFormat};
@@ -12,7 +15,7 @@ use tally_testsource::{Options, TestSource};
 use tokio::sync::mpsc;
 
 use super::origin::PAYLOAD_BYTES_MAX;
-use super::{FeedItem, FeedLayer, SINK_ITEMS, Sink, Subscription};
+use super::{FeedItem, FeedLayer, SINK_ITEMS, Sink, Subscription, layers_of};
 use crate::config::HlsAudio;
 use crate::egress::HlsOptions;
 use crate::metrics::Metrics;
@@ -356,6 +359,85 @@ async fn sound_that_cannot_be_made_opus_is_left_out() {
     let (_, _, group, rest) = greeting(&items);
     let all = [group.to_vec(), frames(rest)].concat();
     assert!(all.len() >= 8 && all.iter().all(|frame| frame.track == VIDEO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_that_is_opus_goes_out_as_it_came() {
+    let mut broadcast = Broadcast::new(Options::default());
+    let [video, aac] = broadcast.source.tracks().clone();
+    let made = Transcoder::new(&aac, Target::Opus, tally_audio::Options::default()).unwrap();
+    let opus = made.output_track().clone();
+    let publication = broadcast.publication.as_mut().unwrap();
+    [video, opus].into_iter().for_each(|track| publication.track(track));
+    assert_eq!(broadcast.show.whep().playables(), []);
+    broadcast.write(VIDEO, broadcast.next.1.clone());
+    assert!(broadcast.show.whep().playables()[0].opus);
+    let mut viewer = broadcast.subscribe(SINK_ITEMS);
+    let payload = Bytes::from_static(&[0xFC, 1, 2, 3]);
+    let pts = Timestamp::new(960, Timescale::new(48_000));
+    let frame = Frame {
+        dts: pts,
+        pts,
+        duration_ticks: Some(960),
+        keyframe: true,
+        payload: payload.clone(),
+    };
+    broadcast.write(AUDIO, frame);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let items = viewer.items();
+    let (_, _, group, _) = greeting(&items);
+    let sounds = of(AUDIO, group);
+    assert_eq!((sounds.len(), sounds[0].payloads.len(), sounds[0].rtp_ticks), (1, 1, 960));
+    assert_eq!(sounds[0].payloads[0].body.as_ptr(), payload.as_ptr(), "copied");
+    assert!(broadcast.metrics.whep_feed.transcoded_s.get() < f64::EPSILON);
+}
+
+/// A track of `id` with the H.264 level `level`, or of VP8.
+fn ladder(like: &Track, number: u8, level: Option<u8>) -> Track {
+    let video = like.codec.video().unwrap();
+    let mut record = video.record.to_vec();
+    record[3] = level.unwrap_or(0);
+    let video = VideoRecord { record: record.into(), ..video.clone() };
+    let codec = if level.is_some() { Codec::H264(video) } else { Codec::Vp8(video) };
+    Track { id: TrackId::Video(number), codec, ..like.clone() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_of_one_format_are_one_playable_and_come_and_go() {
+    let mut broadcast = Broadcast::new(Options::default());
+    let [like, aac] = broadcast.source.tracks().clone();
+    let tracks = [ladder(&like, 0, Some(30)), ladder(&like, 1, Some(40)), ladder(&like, 2, None)];
+    let best = VideoFormat::of(&tracks[1].codec).unwrap();
+    let publication = broadcast.publication.as_mut().unwrap();
+    tracks.into_iter().chain([aac]).for_each(|track| publication.track(track));
+    let mut viewer = broadcast.subscribe(SINK_ITEMS);
+    let keyframe = broadcast.next.1.clone();
+    assert_eq!(broadcast.show.whep().playables(), []);
+    for number in [1, 0, 2] {
+        broadcast.write(TrackId::Video(number), keyframe.clone());
+    }
+    let videos: Vec<_> =
+        broadcast.show.whep().playables().into_iter().filter_map(|it| it.video).collect();
+    assert_eq!(videos, [best, VideoFormat::Vp8], "the highest level stands for both");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let layers = |items: Vec<FeedItem>, format| -> Vec<TrackId> {
+        let told = items.into_iter().filter_map(|item| match item {
+            FeedItem::Layers(layers) => Some(layers),
+            _ => None,
+        });
+        let layers = layers_of(format, &told.last().unwrap());
+        layers.into_iter().map(|layer| layer.track).collect()
+    };
+    assert_eq!(layers(viewer.items(), best), [TrackId::Video(0), TrackId::Video(1)]);
+    broadcast.publication.as_mut().unwrap().remove_track(TrackId::Video(0));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(layers(viewer.items(), best), [TrackId::Video(1)]);
+    let mut late = broadcast.subscribe(SINK_ITEMS);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let items = late.items();
+    let (_, _, group, _) = greeting(&items);
+    let kept: Vec<_> = group.iter().map(|frame| frame.track).collect();
+    assert_eq!(kept, [TrackId::Video(1), TrackId::Video(2)]);
 }
 
 #[tokio::test(start_paused = true)]
