@@ -271,3 +271,47 @@ fn outlet_config(media: &NegotiatedMedia, stream: StreamConfig) -> OutletConfig 
     };
     OutletConfig { stream, mid: media.mid.clone().unwrap_or_default(), extensions }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::{Offer, Playable, VideoFormat, answer_play};
+    use crate::session::tests::{certificate, local};
+
+    const FIREFOX: &str = include_str!("../../tests/offers/firefox-whep.sdp");
+
+    fn config(offer: &str) -> ViewerConfig {
+        let local = local(&certificate());
+        let playable = Playable { video: Some(VideoFormat::Vp8), opus: true };
+        let answer = answer_play(&Offer::parse(offer).unwrap(), &playable, &local).unwrap();
+        let numbers = Numbers::from_random(core::array::from_fn(|index| index as u8));
+        viewer_config(&answer.negotiated, &local, numbers)
+    }
+
+    #[test]
+    fn streams_are_as_the_answer_has_them() {
+        let ViewerConfig { audio: Some(audio), video: Some(video), .. } = config(FIREFOX) else {
+            panic!()
+        };
+        let numbers = |it: &OutletConfig| (it.stream.ssrc, it.stream.payload_type, it.stream.rtx);
+        assert_eq!(numbers(&audio), (1_001, 109, None));
+        assert_eq!(numbers(&video), (1_002, 120, Some((1_003, 124))));
+        assert_eq!((audio.stream.clock_hz, video.stream.clock_hz), (48_000, 90_000));
+        assert_eq!((audio.stream.first_sequence, video.stream.first_sequence), (0x0001, 0x0203));
+        assert_eq!(video.extensions.mid, Some(3));
+        assert_ne!(audio.mid, video.mid);
+    }
+
+    #[test]
+    fn a_medium_carries_no_extension_that_only_the_other_has() {
+        let (of_video, of_audio) = FIREFOX.split_once("m=audio").unwrap();
+        let line = "a=extmap:7 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc";
+        assert!(of_audio.contains(line));
+        let offer = format!("{of_video}m=audio{}", of_audio.replace(line, "a=x:"));
+        let ViewerConfig { audio: Some(audio), video: Some(video), .. } = config(&offer) else {
+            panic!()
+        };
+        assert_eq!(audio.extensions.transport_sequence, None);
+        assert_eq!(video.extensions.transport_sequence, Some(7));
+    }
+}

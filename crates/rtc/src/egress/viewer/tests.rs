@@ -323,6 +323,35 @@ fn the_layer_follows_the_path_and_audio_never_stops() {
 }
 
 #[test]
+fn retransmissions_that_wait_hold_media_up_for_a_moment_at_most() {
+    let mut show = Show::new(1, 0);
+    show.run(5_000, 8_000_000);
+    let newest = show.peer.highest;
+    let mut body = vec![0, 0, 0, 9];
+    body.extend(VIDEO.to_be_bytes());
+    for sequence in newest - 200..newest {
+        body.extend((sequence as u16).to_be_bytes());
+        body.extend([0, 0]);
+    }
+    show.viewer.set_layers(&[LOW]);
+    show.viewer.estimator = Estimator::new(
+        EstimatorConfig { start_bps: 300_000, ..EstimatorConfig::default() },
+        show.now(),
+    );
+    let now = show.now();
+    show.viewer.handle_rtcp(&message(1, 205, &body), now);
+    let waiting = show.viewer.resends.len();
+    let pace_bps = show.viewer.pace_bps(now);
+    while show.viewer.resends.len() > 1 {
+        show.ms += 1;
+        let _ = show.viewer.poll_packet(show.now());
+    }
+    let took_ms = (show.now() - now).as_millis();
+    assert!((2..100).contains(&waiting), "{waiting} wait");
+    assert!(took_ms < 500, "{waiting} in {took_ms} ms at {pace_bps} bit/s");
+}
+
+#[test]
 fn a_path_that_is_wide_enough_is_not_probed() {
     let mut show = Show::new(1, 0);
     show.viewer.set_layers(&[LOW]);
