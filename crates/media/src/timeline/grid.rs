@@ -5,7 +5,8 @@
 //! wire only corrects:
 //! - a mean error above [`SLEW_START_NS`] means that the encoder's clock and its sound card differ:
 //!   frames move by [`SLEW_SHARE`] of their length until the error is below [`SLEW_STOP_NS`];
-//! - a frame more than [`GAP_NS`] later than the grid has a hole before it: the grid starts anew there;
+//! - a frame more than [`GAP_NS`] later than the grid has a hole before it: the grid starts anew there.
+//!   Where the wire counts samples itself (RTP), [`COUNTED_GAP_NS`] is a hole;
 //! - a frame more than [`GAP_NS`] earlier than the grid is surplus and is refused.
 
 use super::Misplaced;
@@ -15,6 +16,10 @@ use crate::{Timescale, Timestamp};
 /// (ITU-R BT.1359: detectable from 45 ms early and 125 ms late); below, encoders that stamp two or
 /// three audio frames alike are not torn apart.
 pub const GAP_NS: i64 = 100_000_000;
+/// The same for frames later than the grid whose wire time counts samples: there is no rounding, so what
+/// is missing was lost or never sent. Below one packet of 20 ms, or sound would run ahead of its pictures
+/// with each that is lost; above the 10 ms by which browsers' sender reports are off from one to the next.
+pub const COUNTED_GAP_NS: i64 = 15_000_000;
 /// Mean error at which slewing starts: well above rounding (1 ms) and the jitter of stamping one
 /// frame late (21 ms now and then), well below what is seen.
 pub const SLEW_START_NS: i64 = 15_000_000;
@@ -47,14 +52,20 @@ impl SampleGrid {
         Timestamp::new(self.next_ticks, self.timescale)
     }
 
-    /// Gives the frame its place in ticks and moves on by its length.
-    pub(super) fn place(&mut self, mapped_ns: i64, duration: u32) -> Result<i64, Misplaced> {
+    /// Gives the frame its place in ticks and moves on by its length. One that is later than the grid by
+    /// more than `gap_ns` starts it anew.
+    pub(super) fn place(
+        &mut self,
+        mapped_ns: i64,
+        duration: u32,
+        gap_ns: i64,
+    ) -> Result<i64, Misplaced> {
         let error_ns = mapped_ns.saturating_sub(self.next().ticks_in(Timescale::NANOS));
         if error_ns < -GAP_NS {
             return Err(Misplaced::Overlap { overlap_ms: -error_ns / 1_000_000 });
         }
         let mut ticks = self.next_ticks;
-        if error_ns > GAP_NS {
+        if error_ns > gap_ns {
             ticks = Timestamp::new(mapped_ns, Timescale::NANOS).ticks_in(self.timescale);
             self.mean_error_ns = 0;
             self.is_slewing = false;

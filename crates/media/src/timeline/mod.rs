@@ -170,8 +170,10 @@ impl Timeline {
         let mut clock = self.take_clock(track);
         let mapped_ns = self.map(&mut clock, wire_ns, elapsed_ns);
         frame.duration_ticks = duration_ticks(track, &frame);
+        let counts_samples = frame.dts.timescale == track.timescale;
+        let gap_ns = if counts_samples { grid::COUNTED_GAP_NS } else { grid::GAP_NS };
         let placed = match frame.duration_ticks {
-            Some(duration) => clock.place_audio(mapped_ns, duration, elapsed_ns),
+            Some(duration) => clock.place_audio(mapped_ns, duration, gap_ns, elapsed_ns),
             None => Ok(clock.place_video(mapped_ns, elapsed_ns)),
         };
         let placed = placed.map(|last| {
@@ -315,6 +317,7 @@ impl TrackClock {
         &mut self,
         mapped_ns: i64,
         duration: u32,
+        gap_ns: i64,
         elapsed_ns: i64,
     ) -> Result<Last, Misplaced> {
         let start_ns = mapped_ns.max(self.next_ns());
@@ -322,7 +325,7 @@ impl TrackClock {
         let start = start.max(self.earliest_ticks());
         let timescale = self.timescale;
         let grid = self.grid.get_or_insert_with(|| SampleGrid::new(start, timescale));
-        let ticks = grid.place(mapped_ns, duration)?;
+        let ticks = grid.place(mapped_ns, duration, gap_ns)?;
         Ok(Last { ticks, next_ns: grid.next().ticks_in(Timescale::NANOS), elapsed_ns })
     }
 
