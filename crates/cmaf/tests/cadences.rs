@@ -7,6 +7,7 @@ use mp4_atom::Decode as _;
 
 use common::{AudioSource, Checker, Encoder, VideoSource, aac, avc, opus, play};
 use tally_cmaf::Options;
+use tally_media::TrackId;
 
 const BOTH: Options =
     Options { part_ms: 250, segment_ms: 2_000, expects_video: true, expects_audio: true };
@@ -174,4 +175,49 @@ fn p23_no_drift_over_24_hours() {
     assert_eq!(sound % 4_096, 0);
     let apart_ms = sound as i64 * 1_000 / 44_100 - part.start.as_ms();
     assert!((0..=93).contains(&apart_ms), "{apart_ms} ms apart after a day");
+}
+
+/// What a browser sends: a frame rate that follows the scene, keyframes when they are asked for, and
+/// Opus, which in DTX is one packet in 400 ms.
+#[test]
+fn p4_p5_webrtc_publishers() {
+    let mut checker = Checker::new(BOTH);
+    checker.set_track(&avc(0, 30));
+    checker.set_track(&opus(0));
+    let (video, audio) = (VideoSource::new(60_000, 1), AudioSource::new(48_000, 960));
+    let mut encoder = Encoder::new(vec![video], vec![audio]);
+    let (mut last_keyframe_ms, mut due_ms, mut packets) = (-2_000, 0, 0);
+    while encoder.next_ms() < 60_000 {
+        let now_ms = encoder.next_ms();
+        checker.tick(now_ms);
+        let (id, mut frame) = encoder.next();
+        if let TrackId::Audio(_) = id {
+            packets += 1;
+            let is_silent = (20_000..30_000).contains(&now_ms) && packets % 20 != 0;
+            if !is_silent {
+                checker.push(id, frame);
+            }
+        } else if now_ms >= due_ms {
+            due_ms = now_ms + [16, 200, 33, 100, 66][(now_ms / 4_000 % 5) as usize];
+            frame.keyframe = now_ms - last_keyframe_ms >= 1_980;
+            if frame.keyframe {
+                last_keyframe_ms = now_ms;
+            }
+            checker.push(id, frame);
+        }
+    }
+    checker.finish();
+    let stats = checker.segmenter.stats();
+    assert_eq!(stats.forced_cuts + stats.gap_parts + stats.discontinuities, 0, "{stats:?}");
+    assert_eq!(stats.frames_late + stats.frames_refused, 0, "{stats:?}");
+    assert_eq!(stats.audio_waits_expired, 0, "{stats:?}");
+    let seen = checker.first();
+    assert!(seen.segments.iter().all(|segment| segment.independent));
+    assert!(seen.segments.len() >= 27, "{}", seen.segments.len());
+    for (part, out_ms) in seen.parts.iter().zip(&seen.part_ms).filter(|(_, ms)| **ms > 2_100) {
+        // What it waits for: the next picture, or the next packet of sound.
+        let wait_ms = if (20_000..30_400).contains(out_ms) { 400 } else { 200 };
+        let end_ms = part.start.as_ms() + part.duration.as_ms();
+        assert!(*out_ms <= end_ms + wait_ms, "until {end_ms} out at {out_ms}");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mp4_atom::{Any, Codec as Entry, Colr, DecodeMaybe, Moov};
 use tally_cmaf::{Init, Options, Output, Segmenter};
-use tally_media::codec::{AudioRecord, VideoRecord};
+use tally_media::codec::{AudioRecord, VideoRecord, av1, vp8, vp9};
 use tally_media::{Codec, Color, Frame, Timescale, Timestamp, Track, TrackId};
 
 fn video(codec: fn(VideoRecord) -> Codec, record: &[u8]) -> Track {
@@ -127,6 +127,32 @@ fn sample_entries_have_their_registered_names() {
     assert!(matches!(entry(&init(audio(Codec::Opus, &dops, 48_000))), Entry::Opus(_)));
     let dac3 = [0x10, 0x3C, 0xE0];
     assert!(matches!(entry(&init(audio(Codec::Ac3, &dac3, 48_000))), Entry::Ac3(_)));
+}
+
+/// Publishers without records (WHIP) have theirs made of their first keyframe: here those of libvpx and
+/// libaom, of 1280x720.
+#[test]
+fn records_made_of_keyframes_are_read_back() {
+    let vp8_frame = [0xF0, 0xC2, 0, 0x9D, 0x01, 0x2A, 0, 5, 0xD0, 2];
+    let vp9_frame = [0x82, 0x49, 0x83, 0x42, 0x00, 0x4F, 0xF0, 0x2C, 0xF6, 0x00];
+    let av1_header = [0x0A, 0x0B, 0, 0, 0, 0x2D, 0x4C, 0xFF, 0xB3, 0xCC, 0xAF, 0x90, 0x04];
+    let of = |codec: Codec| {
+        let name = codec.rfc6381().to_owned();
+        let track = Track { codec, ..video(Codec::H264, &[]) };
+        (name, init(track))
+    };
+    let (name, vp8) = of(vp8::from_keyframe(None, &vp8_frame).unwrap());
+    let Entry::Vp08(entry08) = entry(&vp8) else { panic!("vp08") };
+    assert_eq!((&*name, entry08.vpcc.level, entry08.vpcc.bit_depth), ("vp08.00.31.08", 31, 8));
+    let (name, vp9) = of(vp9::from_keyframe(&vp9_frame).unwrap());
+    let Entry::Vp09(entry09) = entry(&vp9) else { panic!("vp09") };
+    assert_eq!((&*name, entry09.vpcc.level, entry09.vpcc.bit_depth), ("vp09.00.31.08", 31, 8));
+    let (name, av1) = of(av1::from_sequence_header(&av1_header).unwrap());
+    let Entry::Av01(entry01) = entry(&av1) else { panic!("av01") };
+    assert_eq!((&*name, entry01.av1c.seq_level_idx_0), ("av01.0.05M.08", 5));
+    for visual in [entry08.visual, entry09.visual, entry01.visual] {
+        assert_eq!((visual.width, visual.height), (1_280, 720));
+    }
 }
 
 #[test]

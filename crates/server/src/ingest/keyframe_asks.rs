@@ -105,3 +105,102 @@ impl KeyframeAsks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const LARGE: TrackId = TrackId::Video(0);
+    const SMALL: TrackId = TrackId::Video(1);
+
+    fn frame(ms: i64, keyframe: bool) -> Frame {
+        let at = Timestamp::from_ms(ms);
+        Frame { dts: at, pts: at, duration_ticks: None, keyframe, payload: Bytes::new() }
+    }
+
+    /// Publishes since `start`; times are milliseconds from there, of both clocks.
+    struct Clocks {
+        asks: KeyframeAsks,
+        start: Instant,
+    }
+
+    impl Clocks {
+        fn new(tracks: &[TrackId]) -> Self {
+            let mut asks = KeyframeAsks::new(2_000);
+            tracks.iter().for_each(|track| asks.track(*track));
+            Self { asks, start: Instant::now() }
+        }
+
+        fn at(&self, ms: u64) -> Instant {
+            self.start + Duration::from_millis(ms)
+        }
+
+        fn frame(&mut self, id: TrackId, wire_ms: i64, keyframe: bool, now_ms: u64) {
+            let now = self.at(now_ms);
+            self.asks.frame(id, &frame(wire_ms, keyframe), now);
+        }
+
+        fn due_ms(&self) -> Option<u128> {
+            self.asks.due.map(|due| due.duration_since(self.start).as_millis())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_publishers_clock_tells_when_a_segment_is_old_enough() {
+        let mut clocks = Clocks::new(&[LARGE]);
+        clocks.frame(LARGE, 0, true, 300);
+        assert_eq!(clocks.due_ms(), Some(2_200));
+        clocks.frame(LARGE, 1_899, false, 1_950);
+        assert_eq!(clocks.due_ms(), Some(2_200));
+        clocks.frame(LARGE, 1_901, false, 1_951);
+        assert_eq!(clocks.due_ms(), Some(1_951), "frames came faster than the first");
+        let now = clocks.at(1_951);
+        assert_eq!(clocks.asks.ask(now), [LARGE]);
+        clocks.frame(LARGE, 1_934, false, 1_984);
+        assert_eq!(
+            clocks.due_ms(),
+            Some(2_451),
+            "asked once, and again only if nothing comes of it"
+        );
+        clocks.frame(LARGE, 2_000, true, 2_050);
+        assert_eq!(clocks.due_ms(), Some(3_950));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_keyframe_that_comes_too_early_for_a_segment_postpones_nothing() {
+        let mut clocks = Clocks::new(&[LARGE]);
+        clocks.frame(LARGE, 0, true, 0);
+        clocks.frame(LARGE, 1_000, true, 1_000);
+        assert_eq!(clocks.due_ms(), Some(1_900));
+        clocks.frame(LARGE, 1_900, true, 1_900);
+        assert_eq!(clocks.due_ms(), Some(3_800));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pictures_that_stop_are_asked_for_by_the_servers_clock() {
+        let mut clocks = Clocks::new(&[LARGE]);
+        clocks.frame(LARGE, 0, true, 0);
+        clocks.asks.due().await;
+        assert_eq!(clocks.start.elapsed(), Duration::from_millis(1_900));
+        clocks.asks.ask(Instant::now());
+        clocks.asks.due().await;
+        assert_eq!(clocks.start.elapsed(), Duration::from_millis(1_900) + REPEAT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_layers_are_asked_for_when_the_first_is_due() {
+        let mut clocks = Clocks::new(&[SMALL, TrackId::Audio(0), LARGE]);
+        clocks.frame(SMALL, 0, true, 0);
+        assert_eq!(clocks.due_ms(), None, "segments begin with the other's keyframes");
+        clocks.frame(LARGE, 0, true, 5);
+        assert_eq!(clocks.due_ms(), Some(1_905));
+        let now = clocks.at(1_905);
+        assert_eq!(clocks.asks.ask(now), [LARGE, SMALL]);
+        clocks.asks.track_ended(LARGE);
+        assert_eq!(clocks.due_ms(), None);
+        clocks.frame(SMALL, 2_000, false, 2_000);
+        assert_eq!(clocks.due_ms(), Some(2_000), "it has to begin one now");
+    }
+}

@@ -83,3 +83,67 @@ fn is_size_only(declared: &Track, track: &Track) -> bool {
     };
     is_same_format && rest(declared) == rest(track)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tally_media::codec::{VideoRecord, vp9};
+    use tally_media::{Timescale, Timestamp};
+
+    use super::*;
+
+    const VIDEO: TrackId = TrackId::Video(0);
+
+    fn track(codec: Codec) -> Track {
+        Track { id: VIDEO, codec, timescale: Timescale::VIDEO, language: None, color: None }
+    }
+
+    /// As libvpx begins its keyframes of profile 0.
+    fn vp9(width: u16, height: u16) -> Track {
+        // After the sync code: colour space 0 and range, then 16 bits each of the size less one.
+        let size = u64::from(width - 1) << 20 | u64::from(height - 1) << 4;
+        let frame = [&[0x82, 0x49, 0x83, 0x42], &size.to_be_bytes()[3..]].concat();
+        track(vp9::from_keyframe(&frame).unwrap())
+    }
+
+    fn h264(width: u16) -> Track {
+        let record = Bytes::from(width.to_be_bytes().to_vec());
+        let rfc6381 = "avc1.42E01F".to_owned();
+        track(Codec::H264(VideoRecord { record, width, height: 720, rfc6381, color: None }))
+    }
+
+    fn frame(keyframe: bool) -> Frame {
+        let at = Timestamp::from_ms(0);
+        Frame { dts: at, pts: at, duration_ticks: None, keyframe, payload: Bytes::new() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_size_waits_for_a_keyframe_after_the_interval() {
+        let (mut sizes, start) = (PictureSizes::default(), Instant::now());
+        assert_eq!(sizes.track(vp9(1_280, 720), start), Some(vp9(1_280, 720)));
+        let soon = start + SIZE_INTERVAL / 2;
+        assert_eq!(sizes.track(vp9(640, 360), soon), None);
+        assert_eq!(sizes.before(VIDEO, &frame(true), soon), None);
+        let later = start + SIZE_INTERVAL;
+        assert_eq!(sizes.before(VIDEO, &frame(false), later), None);
+        assert_eq!(sizes.before(VIDEO, &frame(true), later), Some(vp9(640, 360)));
+        assert_eq!(sizes.before(VIDEO, &frame(true), later + SIZE_INTERVAL), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_size_that_went_back_is_no_change() {
+        let (mut sizes, start) = (PictureSizes::default(), Instant::now());
+        sizes.track(vp9(1_280, 720), start);
+        assert_eq!(sizes.track(vp9(640, 360), start), None);
+        assert_eq!(sizes.track(vp9(1_280, 720), start), None);
+        assert_eq!(sizes.before(VIDEO, &frame(true), start + SIZE_INTERVAL), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_init_segment_must_say_is_declared_at_once() {
+        let (mut sizes, now) = (PictureSizes::default(), Instant::now());
+        for track in [h264(1_280), h264(640), vp9(640, 360), h264(1_280)] {
+            assert_eq!(sizes.track(track.clone(), now), Some(track));
+        }
+    }
+}
