@@ -3,6 +3,7 @@
 //! # Owns
 //! - [`Sessions`]: the names of playback sessions, which prove themselves; [`Tokens`]: who a viewer is,
 //!   and which session a heartbeat may speak for; [`SigningKeys`]: what both are signed with.
+//! - [`Books`]: the one owner of the ledger; what it is told is on disk before it counts.
 //! - [`Api`]: the routes; [`Playback`]: who may play, for every way of watching.
 //! - [`Problem`]: errors as RFC 9457 documents, and [`RateLimit`]: what one address may ask for; both
 //!   for every route of the server.
@@ -17,6 +18,7 @@
 //! Know the hub or a media protocol ([`LiveShows`] is all it sees of shows), speak SQL, set a cookie,
 //! log a token, or read the clock and the system's randomness itself ([`Outside`]).
 
+pub mod books;
 mod identity;
 mod keys;
 mod leases;
@@ -29,6 +31,7 @@ mod routes;
 mod sessions;
 mod tokens;
 
+pub use books::Books;
 pub use identity::show_id;
 pub use keys::{KeysError, SigningKeys};
 pub use live::{LiveShow, LiveShows, LiveState};

@@ -82,7 +82,7 @@ pub struct Delivered {
 }
 
 /// What a [`Delivered`] stretch stands on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DeliveryKind {
     /// Every byte of its parts or segments was written, or every RTP packet of it acknowledged.
     Media,

@@ -101,7 +101,7 @@ pub struct LogHealth {
     pub failed_commits: u64,
     /// Bytes that are not known to be on disk.
     pub held_bytes: usize,
-    /// Bytes written since the last compaction or the start: when to compact next.
+    /// Bytes on disk that the last snapshot does not stand for: when to compact next.
     pub bytes_since_compaction: u64,
 }
 
@@ -185,7 +185,9 @@ impl WatchLog {
             let _ = disk.remove(name);
         }
         let epoch = recovered.next_epoch(options.node).max(options.epoch_before.saturating_add(1));
-        let state = Mutex::new(State::default());
+        let bytes_since_compaction = recovered.segment_bytes;
+        let health = LogHealth { bytes_since_compaction, ..LogHealth::default() };
+        let state = Mutex::new(State { health, ..State::default() });
         let shared = Arc::new(Shared { node: options.node, epoch, state, work: Condvar::new() });
         let (published, durable) = watch::channel(Durable::default());
         let writer = Writer::new(disk.clone(), recovered.next_segment);

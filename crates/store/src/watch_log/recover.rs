@@ -18,6 +18,8 @@ pub struct Recovered {
     pub report: ReplayReport,
     /// Files read.
     pub files: usize,
+    /// Bytes of segments read: what a compaction would turn into a snapshot.
+    pub segment_bytes: u64,
     /// Torn tails: file and intact length.
     pub(super) torn: Vec<(String, u64)>,
     /// Files nothing depends on any more.
@@ -45,7 +47,7 @@ pub fn read(disk: &impl Disk) -> io::Result<Recovered> {
 pub(super) fn read_below(disk: &impl Disk, end: u64) -> io::Result<Recovered> {
     let listing = Listing::of(disk)?;
     let mut replay = Replay::default();
-    let (mut files, mut torn, mut base) = (0, Vec::new(), 0);
+    let (mut files, mut segment_bytes, mut torn, mut base) = (0, 0, Vec::new(), 0);
     for &number in listing.snapshots.iter().rev().filter(|&&number| number <= end) {
         files += 1;
         if is_whole(&mut replay, &disk.read(&snapshot_name(number))?) {
@@ -57,7 +59,9 @@ pub(super) fn read_below(disk: &impl Disk, end: u64) -> io::Result<Recovered> {
     for &number in listing.segments.iter().filter(|&&number| base <= number && number < end) {
         files += 1;
         let name = segment_name(number);
-        let tail = replay.read(&disk.read(&name)?);
+        let bytes = disk.read(&name)?;
+        segment_bytes += bytes.len() as u64;
+        let tail = replay.read(&bytes);
         if tail.torn_bytes > 0 {
             torn.push((name, tail.intact_bytes as u64));
         }
@@ -66,7 +70,7 @@ pub(super) fn read_below(disk: &impl Disk, end: u64) -> io::Result<Recovered> {
     let leftovers = listing.leftovers(base);
     let (ledger, positions, report) = replay.into_parts();
     let next_segment = last.max(base);
-    Ok(Recovered { ledger, positions, report, files, torn, leftovers, next_segment })
+    Ok(Recovered { ledger, positions, report, files, segment_bytes, torn, leftovers, next_segment })
 }
 
 fn is_whole(replay: &mut Replay, bytes: &[u8]) -> bool {

@@ -1,0 +1,5 @@
+//! The books, from what is said to them to what is asked of them.
+
+mod bounds;
+mod life;
+mod place;
