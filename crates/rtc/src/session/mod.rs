@@ -58,7 +58,8 @@ pub enum CloseReason {
     /// Its transport ended.
     #[error(transparent)]
     Transport(#[from] transport::CloseReason),
-    /// A publisher that keeps its connection alive but publishes nothing.
+    /// A publisher that keeps its connection alive but publishes nothing, or nothing a decoder could
+    /// start with.
     #[error("the publisher has sent no media for 30 s")]
     NoMedia,
     /// The keys of the handshake do not fit their profile: a bug.

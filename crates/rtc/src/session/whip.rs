@@ -16,7 +16,7 @@ use crate::ingest::{self, Config, Picture, Receiver};
 use crate::sdp::{CodecName, Extensions, Local, Negotiated, NegotiatedMedia};
 use crate::transport::{Credentials, Datagram, Path, TransportError};
 
-/// A connected publisher that sends no media for this long is closed: its connection alone costs
+/// A connected publisher that sends no frame of use for this long is closed: its connection alone costs
 /// as much as a show. As long as a silent peer is waited for (RFC 7675 section 5.1).
 const MEDIA_SILENCE: Duration = Duration::from_secs(30);
 /// A track that is silent for this long while others go on has ended: a simulcast layer given up,
@@ -72,7 +72,7 @@ pub struct WhipSession {
     /// With the tracks named as the offer orders them.
     published: VecDeque<Published>,
     order: LayerOrder,
-    /// When the last picture came, or media could first flow; `None` before.
+    /// When the last frame came, or media could first flow; `None` before.
     heard: Option<Instant>,
     /// The latest instant told.
     now: Instant,
@@ -237,7 +237,6 @@ impl WhipSession {
     /// Makes frames of the pictures that are whole.
     fn collect(&mut self) {
         while let Some((id, picture)) = self.receiver.poll_picture() {
-            self.heard = Some(self.now);
             let Some(format) = self.format(id, &picture) else { continue };
             let new = || Assembly::new(id, format, picture.arrived);
             let track = self.tracks.entry(id).or_insert_with(new);
@@ -246,12 +245,14 @@ impl WhipSession {
             if let Some(Published::Track(track)) = self.published.get(told) {
                 self.order.saw(track, self.now);
             }
+            if outcome == Outcome::Keyframe {
+                self.receiver.keyframe_arrived(id);
+            }
             match outcome {
-                Outcome::Keyframe => {
-                    self.receiver.keyframe_arrived(id);
+                Outcome::Keyframe | Outcome::Frame => {
                     self.frames += 1;
+                    self.heard = Some(self.now);
                 }
-                Outcome::Frame => self.frames += 1,
                 Outcome::Parameters => {}
                 Outcome::Dropped => {
                     self.receiver.want_keyframe(id);
@@ -416,13 +417,17 @@ mod tests {
 
     /// A keyframe of this width as one packet of the layer.
     fn keyframe(rid: &str, ssrc: u32, sequence: u16, width: u16) -> Bytes {
-        let track = media::track(TrackId::Video(0), Format::Vp8);
         let mut frame = media::frame(Format::Vp8, 0, 0, true, 100);
         let mut bytes = frame.payload.to_vec();
         bytes[6..8].copy_from_slice(&width.to_le_bytes());
         frame.payload = bytes.into();
+        packet(rid, ssrc, sequence, &frame)
+    }
+
+    fn packet(rid: &str, ssrc: u32, sequence: u16, frame: &Frame) -> Bytes {
+        let track = media::track(TrackId::Video(0), Format::Vp8);
         let payload =
-            &Packetizer::new(&track, 1_000).unwrap().packetize(&frame).unwrap().payloads[0];
+            &Packetizer::new(&track, 1_000).unwrap().packetize(frame).unwrap().payloads[0];
         let timestamp = u32::from(sequence) * 3_600;
         let header = Header { marker: true, payload_type: 96, sequence, timestamp, ssrc };
         let mut header = HeaderWriter::new(header).extension(4, b"1");
@@ -479,6 +484,18 @@ mod tests {
             let asks = session.receiver.poll_rtcp().unwrap();
             assert!(asks.windows(4).any(|word| word == [0, 0, 0, best]), "{asks:?}");
         }
+    }
+
+    #[test]
+    fn pictures_nobody_can_decode_are_no_media() {
+        let mut session = session(CHROMIUM);
+        let delta = media::frame(Format::Vp8, 0, 0, false, 100);
+        let packets = [1, 2, 3].map(|sequence| packet("q", 1, sequence, &delta));
+        receive(&mut session, &packets, 100 * MILLISECOND);
+        assert_eq!((session.heard, session.frames_dropped), (None, 3));
+        receive(&mut session, &[keyframe("q", 1, 4, 480)], 100 * MILLISECOND);
+        assert_eq!(session.frames, 1);
+        assert!(session.heard.is_some());
     }
 
     #[test]
