@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tally_hub::StreamStats;
 use tally_media::{Frame, Track, TrackId};
 use tally_rtc::egress::layers::Layer;
 use tally_rtc::packetize::{PacketizedFrame, Packetizer};
@@ -11,6 +12,11 @@ use tally_rtc::sdp::VideoFormat;
 use super::formats::FeedLayer;
 use super::origin::PAYLOAD_BYTES_MAX;
 use super::rate::Rate;
+
+/// A layer whose pictures end this long before those of another, in ms, is not on offer: WebRTC
+/// publishers stop their best layers while their path is too narrow, and who chose one would wait for
+/// its keyframe without a picture. Longer than any two layers are apart.
+const SILENT_MS_MAX: i64 = 3_000;
 
 /// The video tracks of a show.
 #[derive(Debug, Default)]
@@ -25,11 +31,13 @@ struct Lane {
     /// What the track is to an offer; `None` while there is no track that WebRTC carries.
     format: Option<VideoFormat>,
     rate: Rate,
+    /// End of its latest picture on the show's timeline.
+    end_ms: i64,
 }
 
 impl Pictures {
-    /// A track came or has new parameters, from its next frame on.
-    pub(super) fn set_track(&mut self, track: &Track) {
+    /// A track came or has new parameters, from its next frame on. `stats` tell what came of it so far.
+    pub(super) fn set_track(&mut self, track: &Track, stats: &StreamStats) {
         let format = VideoFormat::of(&track.codec);
         match self.lanes.get_mut(&track.id) {
             Some(lane) => {
@@ -37,7 +45,10 @@ impl Pictures {
             }
             None => {
                 let Some(packetizer) = Packetizer::new(track, PAYLOAD_BYTES_MAX) else { return };
-                self.lanes.insert(track.id, Lane { packetizer, format, rate: Rate::default() });
+                let stats = stats.tracks.iter().find(|(id, _)| *id == track.id);
+                let rate =
+                    stats.map_or_else(Rate::default, |(_, it)| Rate::after(it.frames, it.bytes));
+                self.lanes.insert(track.id, Lane { packetizer, format, rate, end_ms: i64::MIN });
             }
         }
     }
@@ -58,12 +69,17 @@ impl Pictures {
         let lane = self.lanes.get_mut(&id).filter(|lane| lane.format.is_some())?;
         let packetized = lane.packetizer.packetize(frame)?;
         lane.rate.add(&packetized);
+        lane.end_ms = lane.end_ms.max(packetized.end_ms);
         Some(Arc::new(packetized))
     }
 
-    /// The tracks that pictures came of, the main one first.
+    /// The tracks that pictures come of, the main one first.
     pub(super) fn layers(&self) -> Vec<FeedLayer> {
+        let end_ms = self.lanes.values().map(|lane| lane.end_ms).max().unwrap_or(i64::MIN);
         let layer = |(track, lane): (&TrackId, &Lane)| {
+            if lane.end_ms.saturating_add(SILENT_MS_MAX) < end_ms {
+                return None;
+            }
             let layer = Layer { track: *track, bps: lane.rate.bps()? };
             Some(FeedLayer { layer, format: lane.format? })
         };

@@ -111,7 +111,7 @@ impl Pump {
 
     fn set_track(&mut self, track: Arc<Track>) {
         if track.id.medium() == Medium::Video {
-            self.pictures.set_track(&track);
+            self.pictures.set_track(&track, &self.show.stream().stats());
         }
         self.tracks.retain(|known| known.id != track.id);
         self.tracks.push(track);

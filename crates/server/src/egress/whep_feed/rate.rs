@@ -12,6 +12,9 @@ const WINDOW_MS: u64 = 5_000;
 /// fifty times the rate.
 const SPAN_MS_MIN: u64 = 1_000;
 
+/// Frames of a track before their mean length tells anything: with fewer, its first keyframe does.
+const MEAN_FRAMES_MIN: u64 = 100;
+
 /// Frames remembered: the window at 200 a second. Beyond it the window is shorter.
 const FRAMES_MAX: usize = 1_000;
 
@@ -24,6 +27,8 @@ const HEADER_BYTES: usize = 20 + 8 + 24 + 16;
 pub(super) struct Rate {
     frames: VecDeque<Measured>,
     sum: Measured,
+    /// Mean length of the track's frames before any was measured, where there were enough.
+    mean_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +38,13 @@ struct Measured {
 }
 
 impl Rate {
+    /// Of a track of which `frames` of `bytes` together are written. A feed that starts behind a
+    /// keyframe would take that for little, and one that starts with it for much.
+    pub(super) fn after(frames: u64, bytes: u64) -> Self {
+        let mean_bytes = (frames >= MEAN_FRAMES_MIN).then(|| bytes / frames);
+        Self { mean_bytes, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, frame: &PacketizedFrame) {
         let bytes: usize = frame.payloads.iter().map(|it| it.len() + HEADER_BYTES).sum();
         let ms = u64::try_from(frame.end_ms.saturating_sub(frame.start_ms)).unwrap_or(0);
@@ -49,7 +61,14 @@ impl Rate {
     /// Bits per second on the path; `None` before the first frame.
     pub(super) fn bps(&self) -> Option<u64> {
         let Measured { ms, bytes } = self.sum;
-        (!self.frames.is_empty()).then(|| bytes * 8_000 / ms.max(SPAN_MS_MIN))
+        let frames = self.frames.len() as u64;
+        if frames == 0 {
+            return None;
+        }
+        // What is missing to a second is taken for frames of the mean length.
+        let missing = SPAN_MS_MIN.saturating_sub(ms) * frames / ms.max(1);
+        let assumed_bytes = missing * self.mean_bytes.unwrap_or(0);
+        Some((bytes + assumed_bytes) * 8_000 / ms.max(SPAN_MS_MIN))
     }
 }
 
@@ -80,6 +99,18 @@ mod tests {
         assert_eq!(rate.bps(), Some(1_000_000));
         (250..500).for_each(|number| rate.add(&frame(number, 10_000)));
         assert_eq!(rate.bps(), Some(2_000_000));
+    }
+
+    #[test]
+    fn what_was_before_tells_until_a_second_is_measured() {
+        let mut rate = Rate::after(1_000, 5_000_000);
+        rate.add(&frame(0, 50_000));
+        assert_eq!(rate.bps(), Some(8 * (50_000 + 24 * 5_000)));
+        (1..25).for_each(|number| rate.add(&frame(number, 4_000)));
+        assert_eq!(rate.bps(), Some(8 * (50_000 + 24 * 4_000)));
+        let mut young = Rate::after(10, 1_000_000);
+        young.add(&frame(0, 50_000));
+        assert_eq!(young.bps(), Some(8 * 50_000));
     }
 
     #[test]

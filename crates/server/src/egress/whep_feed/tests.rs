@@ -441,6 +441,30 @@ async fn layers_of_one_format_are_one_playable_and_come_and_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_layer_that_falls_silent_is_not_on_offer_until_it_comes_back() {
+    let mut broadcast = Broadcast::started();
+    let like = broadcast.source.tracks()[0].clone();
+    broadcast.publication.as_mut().unwrap().track(ladder(&like, 1, Some(40)));
+    let mut viewer = broadcast.subscribe(SINK_ITEMS * 4);
+    let mut offers = Vec::new();
+    for sends in [true, false, false, true] {
+        if sends {
+            let at = Timestamp::from_ms(broadcast.now_ms).rescale(Timescale::VIDEO);
+            let keyframe = Frame { dts: at, pts: at, keyframe: true, ..broadcast.next.1.clone() };
+            broadcast.write(TrackId::Video(1), keyframe);
+        }
+        broadcast.run(2_000).await;
+        let told = viewer.items().into_iter().filter_map(|item| match item {
+            FeedItem::Layers(layers) => Some(layers.len()),
+            _ => None,
+        });
+        offers.push(told.last());
+    }
+    assert_eq!((offers[0], offers[1], offers[3]), (Some(2), Some(1), Some(2)), "{offers:?}");
+    assert!(offers[2].is_none_or(|layers| layers == 1), "{offers:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn packets_fit_the_path_and_rates_are_measured() {
     let mut broadcast = Broadcast::started();
     broadcast.picture_bytes = Some(8_333);
