@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::net::Incoming;
 use crate::shows::{Shows, ShowsOptions};
 use crate::shutdown::{Phase, Shutdown, Trigger};
+use crate::webrtc::{self, WebRtc};
 use crate::{pages, playback};
 pub use listeners::{BindError, BoundListeners};
 
@@ -58,6 +59,7 @@ pub async fn run(
         shutdown: shutdown.clone(),
     };
     serve_publishers(&config, &listeners, service, &mut servers);
+    start_webrtc(&config, &listeners, &metrics, &shutdown, &mut servers)?;
     listeners.announce();
     // From here on only the servers hold listeners, and give their ports up when they close.
     drop(listeners);
@@ -84,6 +86,22 @@ pub async fn run(
 /// With the config key that says where it is.
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     Store::open(&config.store.url).await.context(config.store.key)
+}
+
+/// The WebRTC sessions of `webrtc.listen`; nothing where that is off.
+fn start_webrtc(
+    config: &Config,
+    listeners: &BoundListeners,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+    servers: &mut JoinSet<()>,
+) -> anyhow::Result<Option<WebRtc>> {
+    let Some(sockets) = listeners.webrtc.clone() else { return Ok(None) };
+    let certificate = webrtc::load_or_make(&config.server.data_dir)?;
+    let options = webrtc::Options::from_config(&config.webrtc, sockets.address);
+    let metrics = metrics.webrtc.clone();
+    let shutdown = shutdown.clone();
+    Ok(Some(WebRtc::start(sockets, certificate, options, metrics, shutdown, servers)))
 }
 
 fn shows(config: &Config, metrics: &Metrics) -> Shows {

@@ -26,7 +26,8 @@ pub(super) enum What {
 
 pub(super) fn serve(config: Config, what: What) -> anyhow::Result<()> {
     logging::start(&config.server);
-    let connections = config.http.connections_max.saturating_add(config.rtmp.connections_max);
+    let (http, rtmp) = (config.http.connections_max, config.rtmp.connections_max);
+    let connections = http.saturating_add(rtmp).saturating_add(config.webrtc.tcp_connections_max);
     net::raise_file_limit(connections as u64);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -5,6 +5,7 @@
 
 mod media;
 mod process;
+mod webrtc;
 mod whep_feed;
 
 use prometheus::{
@@ -12,6 +13,7 @@ use prometheus::{
 };
 
 pub use media::{HlsMetrics, RtmpMetrics, WhipMetrics};
+pub use webrtc::{DroppedDatagrams, FailedMetrics, WebRtcMetrics};
 pub use whep_feed::{DroppedMetrics, WhepFeedMetrics};
 
 /// Handles of all numbers. Clones count into the same ones.
@@ -30,6 +32,8 @@ pub struct Metrics {
     pub whip: WhipMetrics,
     /// LL-HLS packaging and delivery.
     pub hls: HlsMetrics,
+    /// The WebRTC port and its sessions.
+    pub webrtc: WebRtcMetrics,
     /// What is made of shows for WebRTC viewers.
     pub whep_feed: WhepFeedMetrics,
 }
@@ -102,6 +106,7 @@ impl Metrics {
             rtmp: RtmpMetrics::new(&add),
             whip: WhipMetrics::new(&add),
             hls: HlsMetrics::new(&add),
+            webrtc: WebRtcMetrics::new(&add),
             whep_feed: WhepFeedMetrics::new(&add),
             registry,
         }

@@ -16,7 +16,7 @@ const AUDIO_FRAMES_MAX: usize = 600;
 /// costs little more than the references; one longer than a viewer's backlog takes is of no use to any
 /// and not kept.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(crate) struct Group {
     frames: VecDeque<Arc<PacketizedFrame>>,
     tracks: BTreeMap<TrackId, Kept>,
     audio_frames: usize,
@@ -32,7 +32,7 @@ struct Kept {
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(crate) enum Put {
     /// It is kept, or there is nothing it could be kept for.
     Done,
     /// Its group has become too long: this many frames were let go, and nobody can join before the
@@ -42,7 +42,7 @@ pub(super) enum Put {
 
 impl Group {
     /// Keeps `frame`; a keyframe takes the place of its track's last group.
-    pub(super) fn put(&mut self, frame: &Arc<PacketizedFrame>) -> Put {
+    pub(crate) fn put(&mut self, frame: &Arc<PacketizedFrame>) -> Put {
         match frame.track.medium() {
             Medium::Audio => {
                 self.put_audio(frame);
@@ -53,7 +53,7 @@ impl Group {
     }
 
     /// Forgets a track.
-    pub(super) fn remove(&mut self, track: TrackId) {
+    pub(crate) fn remove(&mut self, track: TrackId) {
         self.tracks.remove(&track);
         self.frames.retain(|frame| frame.track != track);
         self.trim_audio();
@@ -65,7 +65,7 @@ impl Group {
     }
 
     /// All of it, in the order it was made.
-    pub(super) fn snapshot(&self) -> Arc<[Arc<PacketizedFrame>]> {
+    pub(crate) fn snapshot(&self) -> Arc<[Arc<PacketizedFrame>]> {
         self.frames.iter().cloned().collect()
     }
 

@@ -35,6 +35,7 @@ use tally_rtc::packetize::PacketizedFrame;
 use crate::shows::ShowState;
 
 pub use formats::{FeedLayer, layers_of};
+pub(crate) use group::Group;
 pub use origin::WhepOrigin;
 pub use sinks::{SINK_ITEMS, Sink, Subscription};
 
