@@ -8,6 +8,8 @@ use tally_media::{Medium, TrackId};
 use tally_rtc::egress::backlog::{BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX};
 use tally_rtc::packetize::PacketizedFrame;
 
+use super::pictures::SILENT_MS_MAX;
+
 /// Sound kept with the pictures, in frames: twelve seconds of 20 ms each, as much as the hub keeps.
 /// Older sound leaves first.
 const AUDIO_FRAMES_MAX: usize = 600;
@@ -26,6 +28,7 @@ pub(crate) struct Group {
 #[derive(Debug)]
 struct Kept {
     start_ms: i64,
+    end_ms: i64,
     frames: usize,
     bytes: usize,
 }
@@ -85,13 +88,15 @@ impl Group {
     fn put_video(&mut self, frame: &Arc<PacketizedFrame>) -> Put {
         if frame.keyframe {
             self.frames.retain(|it| it.track != frame.track);
-            let kept = Kept { start_ms: frame.start_ms, frames: 0, bytes: 0 };
-            self.tracks.insert(frame.track, kept);
+            let &PacketizedFrame { start_ms, end_ms, .. } = &**frame;
+            self.tracks.insert(frame.track, Kept { start_ms, end_ms, frames: 0, bytes: 0 });
+            self.remove_silent(start_ms);
             self.trim_audio();
         }
         let Some(kept) = self.tracks.get_mut(&frame.track) else { return Put::Done };
         kept.frames += 1;
         kept.bytes += frame.media_bytes as usize;
+        kept.end_ms = kept.end_ms.max(frame.end_ms);
         // A keyframe alone is what a viewer's backlog takes whatever its size.
         let is_too_long = kept.frames > BACKLOG_FRAMES_MAX || kept.bytes > BACKLOG_BYTES_MAX;
         if is_too_long && !frame.keyframe {
@@ -101,6 +106,16 @@ impl Group {
         }
         self.frames.push_back(Arc::clone(frame));
         Put::Done
+    }
+
+    /// Lets go of tracks that have ended or fallen silent long before `now_ms`.
+    fn remove_silent(&mut self, now_ms: i64) {
+        let is_live = |kept: &Kept| kept.end_ms.saturating_add(SILENT_MS_MAX) >= now_ms;
+        self.tracks.retain(|_, kept| is_live(kept));
+        let Self { frames, tracks, .. } = self;
+        frames.retain(|frame| {
+            frame.track.medium() == Medium::Audio || tracks.contains_key(&frame.track)
+        });
     }
 
     /// Start of the earliest picture that is kept.
@@ -196,6 +211,18 @@ mod tests {
         assert_eq!(kept(&group), []);
         put(&mut group, frames(1_000, 1_002));
         assert_eq!(group.snapshot().len(), 2);
+    }
+
+    #[test]
+    fn a_track_that_fell_silent_is_let_go() {
+        let mut group = Group::default();
+        put(&mut group, [picture(0, 0, true), picture(1, 0, true), picture(1, 1, false)]);
+        put(&mut group, (2..130).map(sound));
+        // The last picture of the other track ended at 80 ms.
+        put(&mut group, [picture(0, 77, true)]);
+        assert_eq!(kept(&group)[..2], [(TrackId::Video(1), 0), (TrackId::Video(1), 1)]);
+        put(&mut group, [picture(0, 78, true)]);
+        assert_eq!(kept(&group), [(TrackId::Video(0), 78)]);
     }
 
     #[test]

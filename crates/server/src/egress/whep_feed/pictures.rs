@@ -16,7 +16,7 @@ use super::rate::Rate;
 /// A layer whose pictures end this long before those of another, in ms, is not on offer: WebRTC
 /// publishers stop their best layers while their path is too narrow, and who chose one would wait for
 /// its keyframe without a picture. Longer than any two layers are apart.
-const SILENT_MS_MAX: i64 = 3_000;
+pub(super) const SILENT_MS_MAX: i64 = 3_000;
 
 /// The video tracks of a show.
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ struct Lane {
     /// What the track is to an offer; `None` while there is no track that WebRTC carries.
     format: Option<VideoFormat>,
     rate: Rate,
-    /// End of its latest picture on the show's timeline.
-    end_ms: i64,
+    /// End of its latest picture on the show's timeline, once there was one.
+    end_ms: Option<i64>,
 }
 
 impl Pictures {
@@ -48,7 +48,7 @@ impl Pictures {
                 let stats = stats.tracks.iter().find(|(id, _)| *id == track.id);
                 let rate =
                     stats.map_or_else(Rate::default, |(_, it)| Rate::after(it.frames, it.bytes));
-                self.lanes.insert(track.id, Lane { packetizer, format, rate, end_ms: i64::MIN });
+                self.lanes.insert(track.id, Lane { packetizer, format, rate, end_ms: None });
             }
         }
     }
@@ -69,20 +69,30 @@ impl Pictures {
         let lane = self.lanes.get_mut(&id).filter(|lane| lane.format.is_some())?;
         let packetized = lane.packetizer.packetize(frame)?;
         lane.rate.add(&packetized);
-        lane.end_ms = lane.end_ms.max(packetized.end_ms);
+        lane.end_ms = lane.end_ms.max(Some(packetized.end_ms));
         Some(Arc::new(packetized))
     }
 
     /// The tracks that pictures come of, the main one first.
     pub(super) fn layers(&self) -> Vec<FeedLayer> {
-        let end_ms = self.lanes.values().map(|lane| lane.end_ms).max().unwrap_or(i64::MIN);
         let layer = |(track, lane): (&TrackId, &Lane)| {
-            if lane.end_ms.saturating_add(SILENT_MS_MAX) < end_ms {
-                return None;
-            }
             let layer = Layer { track: *track, bps: lane.rate.bps()? };
             Some(FeedLayer { layer, format: lane.format? })
         };
-        self.lanes.iter().filter_map(layer).collect()
+        self.lanes.iter().filter(|(_, lane)| !self.is_silent(lane)).filter_map(layer).collect()
+    }
+
+    /// Whether a keyframe of `track` would come, or come soon, if the encoder were asked for it.
+    pub(super) fn is_expected(&self, track: TrackId) -> bool {
+        let lane = self.lanes.get(&track).filter(|lane| lane.format.is_some());
+        lane.is_some_and(|lane| !self.is_silent(lane))
+    }
+
+    /// Whether pictures of other tracks have come long after the last of this one. One that has not
+    /// begun is not silent.
+    fn is_silent(&self, lane: &Lane) -> bool {
+        let newest = self.lanes.values().filter_map(|lane| lane.end_ms).max();
+        let gap_ms = newest.zip(lane.end_ms).map(|(newest, own)| newest.saturating_sub(own));
+        gap_ms.is_some_and(|gap_ms| gap_ms > SILENT_MS_MAX)
     }
 }

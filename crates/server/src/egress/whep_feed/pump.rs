@@ -204,9 +204,9 @@ impl Pump {
 
     /// Encoders that send keyframes only when asked have to be asked before anybody can join.
     fn wish_for_groups(&self) {
-        let pictures = self.tracks.iter().filter(|track| track.id.medium() == Medium::Video);
-        for track in pictures.filter(|track| !self.group.has(track.id)) {
-            self.show.whep().keyframe_wanted(track.id);
+        let ids = self.tracks.iter().map(|track| track.id);
+        for id in ids.filter(|id| self.pictures.is_expected(*id) && !self.group.has(*id)) {
+            self.show.whep().keyframe_wanted(id);
         }
     }
 }
