@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use tally_e2e::play::browser::Browser;
+use tally_e2e::playlist::Multivariant;
 use tally_e2e::publish::ffmpeg::{self, Show};
 use tally_e2e::publish::{gstreamer, obs};
 use tally_e2e::{Server, Settings, need, tools};
@@ -86,6 +87,36 @@ fn enhanced_rtmp_carries_vp9_and_opus() {
         Show { video: ffmpeg::VP9, audio: Some(ffmpeg::OPUS), sizes: SMALL, ..Show::default() };
     let _publisher = need!(show.publish_enhanced(&server.publish_url("alice")));
     assert_plays(&server, Browser::ChromiumHlsJs, "alice", 30);
+}
+
+/// `hls.audio`: for players that cannot play Opus in fMP4.
+#[test]
+fn opus_is_played_as_aac() {
+    assert_plays_opus("aac", &["mp4a.40.2"], Browser::ChromiumHlsJs);
+}
+
+/// `hls.audio`: the player chooses among variants of the same pictures.
+#[test]
+fn opus_and_aac_are_offered_side_by_side() {
+    assert_plays_opus("both", &["opus", "mp4a.40.2"], Browser::ChromiumHlsJs);
+    assert_plays_opus("both", &["opus", "mp4a.40.2"], Browser::FirefoxHlsJs);
+}
+
+/// Plays a show with Opus under `hls.audio`, whose variants have these codecs of sound.
+#[track_caller]
+fn assert_plays_opus(audio: &str, codecs: &[&str], browser: Browser) {
+    let binary = need!(tools::tally());
+    let server = Server::start(&binary, &Settings::default().with("hls.audio", audio));
+    let show = Show { audio: Some(ffmpeg::OPUS), sizes: SMALL, ..Show::default() };
+    let _publisher = need!(show.publish_enhanced(&server.publish_url("alice")));
+    let text = server.wait_for_show("alice", shows::SHOW_WITHIN);
+    let variants = Multivariant::parse(&text).unwrap().variants;
+    let told: Vec<_> = variants.iter().map(|variant| &*variant.attributes["CODECS"]).collect();
+    assert_eq!(told.len(), codecs.len(), "{text}");
+    for (told, codec) in told.iter().zip(codecs) {
+        assert!(told.contains(codec), "{text}");
+    }
+    assert_plays(&server, browser, "alice", 30);
 }
 
 #[test]
