@@ -2,6 +2,7 @@
 
 mod creator;
 mod serve;
+mod watch_log;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -63,6 +64,15 @@ enum Command {
         #[command(subcommand)]
         command: creator::Command,
     },
+    /// Check the log that watch time is counted from, or print its records.
+    ///
+    /// Only reads, and works while the server runs.
+    WatchLog {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: watch_log::Command,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +98,9 @@ pub fn main() -> ExitCode {
         Command::CheckConfig { config, defaults } => check_config(&config, defaults),
         Command::Creator { config, command } => {
             config.load().and_then(|config| creator::run(&config, &command))
+        }
+        Command::WatchLog { config, command } => {
+            config.load().and_then(|config| watch_log::run(&config, &command))
         }
     };
     match done {

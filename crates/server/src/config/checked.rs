@@ -83,6 +83,14 @@ pub struct Server {
     pub shows_max: usize,
 }
 
+impl Server {
+    /// Folder of the watch log.
+    #[must_use]
+    pub fn watch_log_dir(&self) -> PathBuf {
+        self.data_dir.join("watch")
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -206,6 +214,8 @@ pub enum PublishAuth {
 pub struct Watch {
     /// Requests to the API from one address, in the mean; 0 for no limit.
     pub requests_per_second_max: u32,
+    /// Time from a show's end until its figures are final.
+    pub final_after: Duration,
 }
 
 /// `[admin]`: metrics and health.
@@ -241,8 +251,10 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     let webrtc = webrtc::read(&mut values);
     let hls = hls(&mut values);
     let auth = auth(&mut values);
-    let watch =
-        Watch { requests_per_second_max: values.number_u32("watch.requests_per_second_max") };
+    let watch = Watch {
+        requests_per_second_max: values.number_u32("watch.requests_per_second_max"),
+        final_after: values.seconds("watch.final_after_s"),
+    };
     let admin = Admin { listen: values.address("admin.listen") };
     let url = values.database("store.url");
     let store = match url {

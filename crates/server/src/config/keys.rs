@@ -401,6 +401,13 @@ pub static KEYS: &[Key] = &[
          session counts as five. 0: no limit, for servers behind a proxy.",
     ),
     key(
+        "watch.final_after_s",
+        number(0, 30 * 24 * HOUR_S, "s"),
+        "86400",
+        "Time from a show's end until its watch time is final. Until then it is provisional,\n\
+         and what comes in late still counts; levels are decided on final figures only.",
+    ),
+    key(
         "admin.listen",
         Kind::Address,
         r#""127.0.0.1:9464""#,

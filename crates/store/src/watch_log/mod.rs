@@ -39,4 +39,4 @@ pub use group::{
     DurableError, HELD_BYTES_MAX, LogHealth, LogOptions, OpenError, Opened, Refused, SYNC_BYTES,
     SYNC_EVERY, WatchLog,
 };
-pub use recover::{Recovered, read};
+pub use recover::{Recovered, files, read};

@@ -40,7 +40,12 @@ impl Recovered {
 /// # Errors
 /// What the disk says. Damage is no error: it is skipped and told in the report.
 pub fn read(disk: &impl Disk) -> io::Result<Recovered> {
-    read_below(disk, u64::MAX)
+    // The process that writes may compact the log meanwhile, which takes files away. It does so now
+    // and then, not twice within one reading.
+    match read_below(disk, u64::MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => read_below(disk, u64::MAX),
+        read => read,
+    }
 }
 
 /// The same for the segments below a number.
@@ -80,6 +85,20 @@ fn is_whole(replay: &mut Replay, bytes: &[u8]) -> bool {
     after.whole_snapshots > before.whole_snapshots
         && (after.damaged_bytes, after.torn_bytes, after.unreadable_records)
             == (before.damaged_bytes, before.torn_bytes, before.unreadable_records)
+}
+
+/// Names of a log's files in the order they are read in: each snapshot before the segments after it.
+///
+/// # Errors
+/// What the disk says.
+pub fn files(disk: &impl Disk) -> io::Result<Vec<String>> {
+    let listing = Listing::of(disk)?;
+    let snapshots = listing.snapshots.into_iter().map(|number| (number, snapshot_name(number)));
+    let segments = listing.segments.into_iter().map(|number| (number, segment_name(number)));
+    let mut files: Vec<_> = snapshots.chain(segments).collect();
+    // Stable: of one number the snapshot stays first.
+    files.sort_by_key(|&(number, _)| number);
+    Ok(files.into_iter().map(|(_, name)| name).collect())
 }
 
 /// Files that the snapshot of number `base` makes needless.

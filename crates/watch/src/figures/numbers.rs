@@ -6,6 +6,27 @@ impl Figures {
     /// How many figures there are.
     pub const COUNT: usize = 17;
 
+    /// What they are called, in the same order.
+    pub const NAMES: [&str; Self::COUNT] = [
+        "live_ms",
+        "delivered_ms",
+        "gross_ms",
+        "counted_ms",
+        "valid_ms",
+        "idle_ms",
+        "unique_viewers",
+        "valid_unique_viewers",
+        "views",
+        "peak",
+        "acv_milli",
+        "a_ms",
+        "b_ms",
+        "c_ms",
+        "d_ms",
+        "valid_a_ms",
+        "valid_b_ms",
+    ];
+
     /// All figures, in the order in which they are declared. The log's bytes depend on it.
     #[must_use]
     pub const fn to_numbers(&self) -> [u64; Self::COUNT] {

@@ -182,6 +182,7 @@ fn a_damaged_snapshot_does_not_hide_what_is_still_there() {
     let mut file = disk.create(&snapshot_name(2)).unwrap();
     file.append(&numbered.encode(&facts[..3])).unwrap();
     assert_eq!(read(&disk).unwrap().ledger, fold(&facts));
+    assert_eq!(super::super::files(&disk).unwrap(), [segment_name(1), snapshot_name(2)]);
 }
 
 #[test]
