@@ -63,7 +63,7 @@ pub enum Refusal {
     /// A publisher's section with no codec that is taken.
     #[error("no codec of the {0} section is supported")]
     NoCommonCodec(Kind),
-    /// An answer to a counter-offer with other sections than the offer.
+    /// An answer, to a counter-offer or a player's offer, with other sections than the offer.
     #[error("the answer's sections are not those of the offer")]
     SectionsDiffer,
 }

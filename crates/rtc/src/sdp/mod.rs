@@ -3,7 +3,8 @@
 //! [`Offer::parse`] reads what a client sent; [`answer_play`] (WHEP) and [`answer_publish`] (WHIP)
 //! make the [`Answer`]: the text to send and the [`Negotiated`] values a session runs on. A viewer
 //! whose offer cannot be answered may get a [`CounterOffer`] (W15). [`Fragment`] is the body of a
-//! trickle or restart PATCH (W8, W9).
+//! trickle or restart PATCH (W8, W9). [`PlayerOffer`] is the other side of WHEP, for tests and load
+//! tools.
 //!
 //! Credentials, fingerprints and roles are [`crate::transport`]'s own types; candidates go to it as
 //! text.
@@ -24,8 +25,10 @@ mod fragment;
 mod negotiate;
 mod negotiated;
 mod offer;
+mod ours;
 mod play;
 mod playable;
+mod player;
 mod publish;
 mod section;
 mod security;
@@ -43,6 +46,7 @@ pub use negotiated::{
 pub use offer::{Offer, SDP_BYTES_MAX};
 pub use play::answer_play;
 pub use playable::{Playable, VideoFormat};
+pub use player::PlayerOffer;
 pub use publish::{SIMULCAST_LAYERS_MAX, answer_publish};
 pub use section::{Direction, Kind, Section, SsrcGroup};
 pub use security::{Setup, TransportAttributes};

@@ -88,7 +88,7 @@ fn fmtp(codec: &OfferedCodec) -> String {
 
 /// The SSRC of media, or those of simulcast layers in their order, each with that of its
 /// retransmissions.
-fn remote_ssrcs(section: &Section, rids: usize) -> Vec<RemoteSsrc> {
+pub(super) fn remote_ssrcs(section: &Section, rids: usize) -> Vec<RemoteSsrc> {
     let groups = |semantics: &'static str| {
         section.ssrc_groups.iter().filter(move |group| group.semantics == semantics)
     };

@@ -6,6 +6,7 @@ use crate::transport::{Credentials, DtlsRole, Fingerprint, Protocol};
 mod clients;
 mod hostile;
 mod patch;
+mod player;
 mod rules;
 
 /// The files of `tests/offers`, as the clients sent them: Chromium 156, Firefox ESR 153, ffmpeg 9
