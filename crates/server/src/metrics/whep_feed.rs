@@ -28,7 +28,7 @@ pub struct DroppedMetrics {
     pub refused: IntCounter,
     /// `skipped`: the feed was too slow for the show.
     pub skipped: IntCounter,
-    /// `transcoding`: sound that came faster than it was transcoded.
+    /// `transcoding`: sound that was damaged or came faster than it was transcoded.
     pub transcoding: IntCounter,
     /// `lag`: not taken by a worker that was too slow, counted for each.
     pub lag: IntCounter,
