@@ -25,6 +25,8 @@ const FIREFOX_PREFERENCES = {
   "media.autoplay.blocking_policy": 0,
   "media.peerconnection.ice.loopback": true,
   "media.peerconnection.ice.obfuscate_host_addresses": false,
+  "media.navigator.permission.disabled": true,
+  "media.navigator.streams.fake": true,
 };
 
 const TYPES = { html: "text/html", js: "text/javascript" };

@@ -18,6 +18,10 @@ const { values: options } = parseArgs({
 const VIDEO = 96;
 const AUDIO = 111;
 
+/** What `publish/stamped.rs` writes into pictures, before the digits of microseconds since 1970. */
+const STAMP_ID = Buffer.from("tally-sent-at-us");
+const STAMP_DIGITS = 17;
+
 /** What came in under one payload type. */
 class Stream {
   packets = 0;
@@ -27,6 +31,21 @@ class Stream {
   firstTimestamp = null;
   lastTimestamp = null;
   expected = null;
+
+  stamp_ms = null;
+  delays = [];
+
+  /** Notes how long a stamped picture took, when its last packet is here. */
+  measure(packet) {
+    const now_ms = performance.timeOrigin + performance.now();
+    const at = packet.indexOf(STAMP_ID);
+    const digits = at + STAMP_ID.length;
+    if (at >= 0) this.stamp_ms = Number(packet.toString("latin1", digits, digits + STAMP_DIGITS)) / 1000;
+    const marker = packet[1] & 0x80;
+    if (!marker || this.stamp_ms === null) return;
+    this.delays.push(now_ms - this.stamp_ms);
+    this.stamp_ms = null;
+  }
 
   take(packet) {
     const sequence = packet.readUInt16BE(2);
@@ -71,7 +90,9 @@ const tracks = [video, audio].map((media) => {
     const stream = streams[packet[1] & 0x7f];
     if (packet.length < 12 || !stream) return;
     stream.take(packet);
-    if (stream === streams[VIDEO]) arrived();
+    if (stream !== streams[VIDEO]) return;
+    stream.measure(packet);
+    arrived();
   });
   return track;
 });
@@ -82,6 +103,13 @@ channel.onMessage((message) => events.push(String(message)));
 console.log(JSON.stringify(await watch()));
 connection.close();
 datachannel.cleanup();
+
+function summary(values) {
+  if (values.length === 0) return null;
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+  return { count: values.length, min: at(0), p50: at(0.5), p99: at(0.99), max: at(1) };
+}
 
 async function watch() {
   const gathered = new Promise((resolve) =>
@@ -117,6 +145,8 @@ async function watch() {
     bytes: pictures.bytes,
     audio_samples: Math.round(sound.duration_ms(48000) * 48),
     audio_packets: sound.packets,
+    // What was cached before this viewer came is as old as it is.
+    server_ms: summary(pictures.delays.slice(-Number(options.seconds) * 20)),
     tracks_open: tracks.filter((track) => track.isOpen()).length,
     events,
   };

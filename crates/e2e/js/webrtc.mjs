@@ -31,6 +31,8 @@ const FILES = {
 };
 
 const { browser, executable, url } = options;
+/** Without a sound card an AudioContext never starts in Firefox. */
+const hasAudioClock = browser !== "firefox";
 const { page, close } = await openPage({ browser, executable, files: FILES, path: "/" });
 try {
   console.log(JSON.stringify(await (positionals[0] === "publish" ? publish() : watch())));
@@ -41,7 +43,8 @@ try {
 async function publish() {
   const { token, codec } = options;
   const layers = Number(options.layers);
-  const answer = await page.evaluate((asked) => globalThis.publish(asked), { url, token, codec, layers });
+  const asked = { url, token, codec, layers, beeps: hasAudioClock };
+  const answer = await page.evaluate((asked) => globalThis.publish(asked), asked);
   if (answer.status !== 201) return answer;
   console.log("PUBLISHING");
   await new Promise((resolve) => process.stdin.on("end", resolve).resume());
@@ -53,6 +56,7 @@ function watch() {
     url,
     seconds: Number(options.seconds),
     startWithin_ms: Number(options.startWithin) * 1000,
+    beeps: hasAudioClock,
   };
   return page.evaluate((asked) => globalThis.watch(asked), asked);
 }

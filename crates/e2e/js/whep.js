@@ -8,9 +8,9 @@ const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"))
 
 /**
  * Plays for `seconds` after the first picture.
- * @param {{ url: string, seconds: number, startWithin_ms: number }} options
+ * @param {{ url: string, seconds: number, startWithin_ms: number, beeps: boolean }} options
  */
-globalThis.watch = async ({ url, seconds, startWithin_ms }) => {
+globalThis.watch = async ({ url, seconds, startWithin_ms, beeps: listening }) => {
   const connection = new RTCPeerConnection();
   const events = [];
   connection.createDataChannel("events").onmessage = ({ data }) => events.push(String(data));
@@ -40,7 +40,7 @@ globalThis.watch = async ({ url, seconds, startWithin_ms }) => {
 
   await within(startWithin_ms, sights.first);
   const first = await received(connection);
-  if (sights.all.length > 0) await listen(stream, beeps);
+  if (listening && sights.all.length > 0) await listen(stream, beeps);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   const last = await received(connection);
   const deleted = await fetch(new URL(response.headers.get("location"), url), { method: "DELETE" });
@@ -70,7 +70,8 @@ class Sights {
   take(_, { expectedDisplayTime, presentationTime, rtpTimestamp, width, height }) {
     video.requestVideoFrameCallback((now, metadata) => this.take(now, metadata));
     const { clock_ms, lit } = this.reader.read(video);
-    const at_ms = expectedDisplayTime ?? presentationTime;
+    // Chromium may name a time to display that has passed when the picture comes late.
+    const at_ms = Math.max(expectedDisplayTime, presentationTime);
     // The wall clock at that moment, whatever became of it since the page was opened.
     const wall_ms = Date.now() + at_ms - performance.now();
     const latency_ms = clock_ms === null ? null : clockDistance(clock_ms, wall_ms);

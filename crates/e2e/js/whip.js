@@ -11,15 +11,15 @@ const BEEP_GAIN = 0.5;
 
 let connection = null;
 let session = null;
+let connected_ms = 0;
 
 /**
- * Publishes until `unpublish`.
- * @param {{ url: string, token?: string, codec?: string, layers: number }} options
+ * Publishes until `unpublish`; with a fake microphone's tone instead of beeps where asked.
+ * @param {{ url: string, token?: string, codec?: string, layers: number, beeps: boolean }} options
  */
-globalThis.publish = async ({ url, token, codec, layers }) => {
-  const sound = new AudioContext({ sampleRate: 48000, sinkId: { type: "none" } });
-  await sound.resume();
-  const stream = new MediaStream([...pictures().getTracks(), ...beeps(sound).getTracks()]);
+globalThis.publish = async ({ url, token, codec, layers, beeps }) => {
+  const sound = beeps ? await beeping() : await navigator.mediaDevices.getUserMedia({ audio: true });
+  const stream = new MediaStream([...pictures().getTracks(), ...sound.getTracks()]);
   connection = new RTCPeerConnection();
   const [video] = stream.getVideoTracks();
   const [audio] = stream.getAudioTracks();
@@ -47,6 +47,7 @@ globalThis.publish = async ({ url, token, codec, layers }) => {
   session = { url: new URL(response.headers.get("location"), url), token };
   await connection.setRemoteDescription({ type: "answer", sdp: body });
   await connected(connection);
+  connected_ms = performance.now();
   return { status: 201 };
 };
 
@@ -59,9 +60,10 @@ globalThis.unpublish = async () => {
     if (entry.type !== "outbound-rtp") continue;
     if (entry.kind === "audio") audio_packets = entry.packetsSent;
     if (entry.kind === "audio") continue;
-    const { rid, framesEncoded, framesSent, frameWidth, pliCount, nackCount, codecId } = entry;
+    const { rid, framesEncoded, frameWidth, pliCount, nackCount, codecId } = entry;
     const codec = stats.get(codecId)?.mimeType;
-    layers.push({ rid, framesEncoded, framesSent, frameWidth, pliCount, nackCount, codec });
+    const framesPerSecond = (framesEncoded * 1000) / (performance.now() - connected_ms);
+    layers.push({ rid, framesEncoded, framesPerSecond, frameWidth, pliCount, nackCount, codec });
   }
   const headers = session.token ? { authorization: `Bearer ${session.token}` } : {};
   const response = await fetch(session.url, { method: "DELETE", headers });
@@ -89,7 +91,9 @@ function pictures() {
 }
 
 /** A hum, and a beep as long as each flash is lit. */
-function beeps(sound) {
+async function beeping() {
+  const sound = new AudioContext({ sampleRate: 48000, sinkId: { type: "none" } });
+  await sound.resume();
   const output = sound.createMediaStreamDestination();
   const tone = (hz, level) => {
     const [oscillator, gain] = [sound.createOscillator(), sound.createGain()];

@@ -18,6 +18,13 @@ pub fn unix_ms() -> i64 {
     since.map_or(0, |duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Microseconds since 1970: what crosses a server is stamped with.
+#[allow(clippy::disallowed_methods, reason = "tests of real processes run in real time")]
+pub fn unix_us() -> u128 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |duration| duration.as_micros())
+}
+
 /// Looks until `probe` gives a value; panics with `what` when it has not after `within`.
 ///
 /// Only for states that send no event: another process's memory, a file, a port.

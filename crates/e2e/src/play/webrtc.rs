@@ -103,6 +103,8 @@ pub struct Report {
     pub audio_energy: f64,
     /// Picture drawn by the publisher to picture on screen.
     pub latency_ms: Option<Summary>,
+    /// From the publisher's socket to a picture's last packet; see [`crate::publish::stamped`].
+    pub server_ms: Option<Summary>,
     /// How far each beep came after its flash.
     pub av_offset_ms: Option<Summary>,
     /// Messages of the data channel.

@@ -5,6 +5,7 @@ pub mod gstreamer;
 pub mod marks;
 pub mod obs;
 pub mod raw;
+pub mod stamped;
 pub mod webrtc;
 
 use std::cell::Cell;

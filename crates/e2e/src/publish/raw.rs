@@ -137,8 +137,20 @@ impl RawEncoder {
 
 /// One message on a chunk stream, in 128-byte chunks as before any Set Chunk Size.
 pub fn message(chunk_stream: u8, kind: u8, message_stream: u32, payload: &[u8]) -> Vec<u8> {
+    message_at(chunk_stream, kind, message_stream, 0, payload)
+}
+
+/// The same with a timestamp, which has to be below 2^24 - 1 ms.
+pub fn message_at(
+    chunk_stream: u8,
+    kind: u8,
+    message_stream: u32,
+    at_ms: u32,
+    payload: &[u8],
+) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes();
-    let mut bytes = vec![chunk_stream, 0, 0, 0, length[1], length[2], length[3], kind];
+    let [_, a, b, c] = at_ms.to_be_bytes();
+    let mut bytes = vec![chunk_stream, a, b, c, length[1], length[2], length[3], kind];
     bytes.extend(message_stream.to_le_bytes());
     for (index, chunk) in payload.chunks(128).enumerate() {
         if index > 0 {

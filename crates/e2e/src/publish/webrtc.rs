@@ -62,6 +62,8 @@ pub struct Layer {
     pub rid: Option<String>,
     /// Pictures encoded.
     pub frames_encoded: u64,
+    /// How many that was in a second: a busy machine draws fewer than asked for.
+    pub frames_per_second: f64,
     /// Width of the last one.
     pub frame_width: Option<u32>,
     /// Keyframes asked for.
