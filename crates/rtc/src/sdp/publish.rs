@@ -33,7 +33,8 @@ fn plan(section: &Section) -> Result<Plan, Refusal> {
     if !matches!(without, Plan::Inactive) || !section.direction.sends() {
         return Ok(without);
     }
-    let mut taken: Vec<_> = section.codecs.iter().filter_map(|c| Some((rank(c)?, c))).collect();
+    let ranked = section.codecs.iter().map(|codec| (rank(codec, section.simulcast), codec));
+    let mut taken: Vec<_> = ranked.filter_map(|(rank, codec)| Some((rank?, codec))).collect();
     if taken.is_empty() {
         return Err(Refusal::NoCommonCodec(section.kind));
     }
@@ -51,19 +52,21 @@ fn plan(section: &Section) -> Result<Plan, Refusal> {
     Ok(Plan::Media(media))
 }
 
-/// Place in the order of preference: what most viewers play without transcoding comes first. `None`
-/// for what is not taken.
-fn rank(codec: &OfferedCodec) -> Option<u8> {
+/// Place in the order of preference: what most viewers play without transcoding comes first. VP8 comes
+/// after what browsers play over HLS too, since in fMP4 none takes it; but with simulcast before them:
+/// of VP9 browsers make layers within one stream instead. `None` for what is not taken.
+fn rank(codec: &OfferedCodec, is_simulcast: bool) -> Option<u8> {
     match codec.name {
         CodecName::H264 => match codec.number("packetization-mode", 0)? {
             1 => Some(0),
             0 => Some(1),
             _ => None,
         },
-        CodecName::Vp8 => Some(2),
+        CodecName::Vp8 if is_simulcast => Some(2),
         CodecName::Vp9 => Some(3),
         CodecName::Av1 => Some(4),
-        CodecName::H265 => Some(5),
+        CodecName::Vp8 => Some(5),
+        CodecName::H265 => Some(6),
         CodecName::Opus => is_opus(codec).then_some(0),
         CodecName::Rtx | CodecName::Other(_) => None,
     }

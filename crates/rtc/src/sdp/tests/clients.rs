@@ -138,6 +138,16 @@ fn firefox_publishes_three_layers_and_names_their_ssrcs() {
     assert_eq!(video.remote_ssrcs, ssrcs);
 }
 
+/// Debian's Firefox has no H.264: of VP8, HLS viewers would see nothing.
+#[test]
+fn firefox_publishes_what_plays_over_hls_unless_it_has_layers() {
+    let lines = client_offer!("firefox-whip").lines();
+    let single: Vec<_> = lines.filter(|line| !line.starts_with("a=simulcast")).collect();
+    let video = publish(&(single.join("\r\n") + "\r\n")).negotiated.video.unwrap();
+    let vp9_av1_vp8 = [(121, Some(125)), (99, Some(100)), (120, Some(124))];
+    assert_eq!(types(Some(&video)), vp9_av1_vp8);
+}
+
 #[test]
 fn ffmpeg_publishes_as_dtls_server() {
     let agreed = publish(client_offer!("ffmpeg-whip")).negotiated;
