@@ -65,14 +65,14 @@ impl Admin {
         self.started.store(true, Ordering::Release);
     }
 
-    /// The routes: `/healthz`, `/readyz`, `/metrics`.
-    pub fn routes(&self) -> Router {
+    /// The routes: `/healthz`, `/readyz`, `/metrics`, and `more`.
+    pub fn routes(&self, more: Router) -> Router {
         let routes = Router::new()
             .route("/healthz", get(healthy))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(self.clone());
-        server_http::finish_private(routes, BODY_BYTES_MAX)
+        server_http::finish_private(routes.merge(more), BODY_BYTES_MAX)
     }
 
     async fn not_ready(&self) -> Option<&'static str> {
@@ -123,7 +123,7 @@ mod tests {
 
     async fn readiness(admin: &Admin) -> (StatusCode, String) {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
-        let response = admin.routes().oneshot(request).await.unwrap();
+        let response = admin.routes(Router::new()).oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

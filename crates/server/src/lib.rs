@@ -6,6 +6,7 @@
 //! - [`shows`]: who is live; [`ingest`]: from encoders to shows; [`egress`] and [`media_routes`]: from
 //!   shows to viewers.
 //! - [`webrtc`]: the port, the workers and the sessions of browsers and WHIP encoders.
+//! - [`signalling`]: how such sessions begin, change and end, over HTTP.
 //! - [`playback`]: the API, and who may play.
 //! - [`admin`] and [`metrics`]: health, readiness and numbers, on a listener of their own.
 //! - [`assembly`]: the one function that puts a server together from a config, listeners and a
@@ -35,4 +36,5 @@ pub mod playback;
 pub mod random;
 pub mod shows;
 pub mod shutdown;
+pub mod signalling;
 pub mod webrtc;

@@ -7,6 +7,8 @@ mod drain;
 mod listeners;
 mod reload;
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use axum::Router;
 use tally_hub::Hub;
@@ -17,12 +19,13 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, PublishAuth};
 use crate::egress::HlsOptions;
 use crate::http::{self, HttpServer, Limits};
-use crate::ingest::{Auth, RtmpServer, RtmpService};
+use crate::ingest::{Auth, RtmpServer, RtmpService, WhipService};
 use crate::media_routes::{self, MediaRoutes, WaitLimits, WaitingRoom};
 use crate::metrics::Metrics;
 use crate::net::Incoming;
 use crate::shows::{Shows, ShowsOptions};
 use crate::shutdown::{Phase, Shutdown, Trigger};
+use crate::signalling::{self, Signalling};
 use crate::webrtc::{self, WebRtc};
 use crate::{pages, playback};
 pub use listeners::{BindError, BoundListeners};
@@ -47,9 +50,21 @@ pub async fn run(
     tasks.spawn(reload::on_hangup(listeners.certificates(), metrics.tls.clone()));
 
     let mut servers = JoinSet::new();
-    let admin_server = HttpServer::new(admin.routes(), &admin::LIMITS, Metrics::new().http);
+    let webrtc = start_webrtc(&config, &listeners, &metrics, &shutdown, &mut servers)?;
+    let publishing = WhipService {
+        auth: auth(&config, &store),
+        metrics: metrics.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let signalling = webrtc.map(|webrtc| {
+        let (shows, playback) = (shows.clone(), playback.playback.clone());
+        Arc::new(Signalling::new(shows, playback, publishing, webrtc, &config.webrtc))
+    });
+    let more = signalling.clone().map(signalling::admin_router).unwrap_or_default();
+    let admin_server = HttpServer::new(admin.routes(more), &admin::LIMITS, Metrics::new().http);
     servers.spawn(admin_server.run(Incoming::Plain(listeners.admin.clone()), shutdown.clone()));
-    let routes = viewer_routes(&config, &shows, &playback, &metrics);
+    let more = signalling.map(signalling::router).unwrap_or_default();
+    let routes = viewer_routes(&config, &shows, &playback, &metrics, more);
     serve_viewers(&config, &listeners, routes, &metrics, &shutdown, &mut servers);
     let service = RtmpService {
         shows: shows.clone(),
@@ -59,7 +74,6 @@ pub async fn run(
         shutdown: shutdown.clone(),
     };
     serve_publishers(&config, &listeners, service, &mut servers);
-    start_webrtc(&config, &listeners, &metrics, &shutdown, &mut servers)?;
     listeners.announce();
     // From here on only the servers hold listeners, and give their ports up when they close.
     drop(listeners);
@@ -140,12 +154,13 @@ fn rtmp_limits(config: &Config) -> tally_rtmp::Limits {
     }
 }
 
-/// Everything viewers can ask for.
+/// Everything viewers can ask for, `more` included.
 fn viewer_routes(
     config: &Config,
     shows: &Shows,
     playback: &playback::Service,
     metrics: &Metrics,
+    more: Router,
 ) -> Router {
     let limits = WaitLimits {
         total_max: config.http.waiting_requests_max,
@@ -159,7 +174,7 @@ fn viewer_routes(
         metrics: metrics.hls.clone(),
     });
     let routes = Router::new().merge(pages::router()).merge(media);
-    let routes = routes.merge(playback.routes(shows, config));
+    let routes = routes.merge(playback.routes(shows, config)).merge(more);
     http::finish(routes, config.http.body_bytes_max)
 }
 

@@ -321,6 +321,13 @@ pub static KEYS: &[Key] = &[
          200 KB of memory.",
     ),
     key(
+        "webrtc.requests_per_second_max",
+        number(0, 1_000_000, "requests"),
+        "50",
+        "Requests of WHIP and WHEP that make or change sessions, by one address, in the mean;\n\
+         more get 429. 0: no limit, for servers behind a proxy.",
+    ),
+    key(
         "webrtc.tcp_connections_max",
         number(0, 1_000_000, "connections"),
         "1000",

@@ -21,6 +21,8 @@ pub struct WebRtc {
     pub turn_credentials: Duration,
     /// Sessions at a time.
     pub sessions_max: usize,
+    /// Requests of one address that make or change sessions, per second; 0 is no limit.
+    pub requests_per_second_max: u32,
     /// TCP connections at a time; 0 is off.
     pub tcp_connections_max: usize,
     /// Time for a TCP connection to name its session.
@@ -63,6 +65,7 @@ pub(super) fn read(values: &mut Values) -> WebRtc {
         turn_secret: values.secret_or_none("webrtc.turn_secret"),
         turn_credentials: values.seconds("webrtc.turn_credentials_s"),
         sessions_max: values.size("webrtc.sessions_max"),
+        requests_per_second_max: values.number_u32("webrtc.requests_per_second_max"),
         tcp_connections_max: values.size("webrtc.tcp_connections_max"),
         tcp_deadline: values.seconds("webrtc.tcp_deadline_s"),
     }

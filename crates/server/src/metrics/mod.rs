@@ -5,6 +5,7 @@
 
 mod media;
 mod process;
+mod signalling;
 mod webrtc;
 mod whep_feed;
 
@@ -13,6 +14,7 @@ use prometheus::{
 };
 
 pub use media::{HlsMetrics, RtmpMetrics, WhipMetrics};
+pub use signalling::SignallingMetrics;
 pub use webrtc::{DroppedDatagrams, FailedMetrics, WebRtcMetrics};
 pub use whep_feed::{DroppedMetrics, WhepFeedMetrics};
 
@@ -30,6 +32,8 @@ pub struct Metrics {
     pub rtmp: RtmpMetrics,
     /// Publishers over WHIP.
     pub whip: WhipMetrics,
+    /// WHIP and WHEP.
+    pub signalling: SignallingMetrics,
     /// LL-HLS packaging and delivery.
     pub hls: HlsMetrics,
     /// The WebRTC port and its sessions.
@@ -105,6 +109,7 @@ impl Metrics {
             tls: TlsMetrics::new(&add),
             rtmp: RtmpMetrics::new(&add),
             whip: WhipMetrics::new(&add),
+            signalling: SignallingMetrics::new(&add),
             hls: HlsMetrics::new(&add),
             webrtc: WebRtcMetrics::new(&add),
             whep_feed: WhepFeedMetrics::new(&add),

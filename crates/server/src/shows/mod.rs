@@ -10,6 +10,8 @@ mod picture_order;
 mod publication;
 mod registry;
 mod show;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use keyframe_wishes::{KEYFRAME_WISH_INTERVAL, KeyframeWishes};
 pub use publication::{Expected, Publication, PublishEnded};
