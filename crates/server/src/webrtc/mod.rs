@@ -31,6 +31,8 @@ mod outgoing;
 mod sockets;
 mod table;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod worker;
 
