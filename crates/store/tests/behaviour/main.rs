@@ -5,6 +5,7 @@
 mod creators;
 mod faults;
 mod keys;
+mod kills;
 mod processes;
 mod shows;
 
