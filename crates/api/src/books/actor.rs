@@ -31,13 +31,13 @@ pub(super) const COMMANDS_MAX: usize = 4_096;
 const TURN: Duration = Duration::from_millis(100);
 
 /// Turns in a second; everything that is pending is logged once in that time.
-const SECOND: u64 = TURNS as u64;
+pub(super) const SECOND: u64 = TURNS as u64;
 
 /// Totals are stored, and shows looked for whose figures become final, every so many turns.
-const TOTALS: u64 = 10 * SECOND;
+pub(super) const TOTALS: u64 = 10 * SECOND;
 
 /// What failed is tried again, and the log compacted if need be, every so many turns.
-const UPKEEP: u64 = 60 * SECOND;
+pub(super) const UPKEEP: u64 = 60 * SECOND;
 
 /// The log is compacted when this much has been written that no snapshot stands for.
 const COMPACT_BYTES: u64 = 256 * 1_024 * 1_024;
@@ -191,7 +191,7 @@ impl Actor {
         }
     }
 
-    fn turn(&mut self, turn: u64) {
+    pub(super) fn turn(&mut self, turn: u64) {
         let now_ms = self.outside.now_ms();
         self.empty_ring();
         // What the log refuses is counted there, and stays pending here.
@@ -206,6 +206,7 @@ impl Actor {
                 let _ = self.finalize(show);
             }
             self.store_totals(now_ms);
+            self.core.drop_old_reports(now_ms);
         }
         if turn.is_multiple_of(UPKEEP) {
             self.unarchived.append(&mut self.work.failed);
@@ -286,7 +287,7 @@ impl Actor {
         shows.iter().filter_map(of).collect()
     }
 
-    fn compact(&mut self, now_ms: i64) {
+    pub(super) fn compact(&mut self, now_ms: i64) {
         if std::mem::replace(&mut self.work.compacting, true) {
             return;
         }
@@ -329,6 +330,13 @@ impl Actor {
                 }
             }
         }
+    }
+
+    /// Waits for one of the actor's tasks, as its loop does.
+    #[cfg(test)]
+    pub(super) async fn finish_task(&mut self) {
+        let done = self.work.tasks.join_next().await.unwrap().unwrap();
+        self.learn(done);
     }
 
     /// A task broke off. Which one is not known, so all may be begun again; doing one twice is harmless.

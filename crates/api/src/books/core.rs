@@ -54,6 +54,10 @@ pub(super) struct Core {
 /// which heartbeats wait.
 const REPORT_MS: i64 = 2_000;
 
+/// The report of a show with no more sessions than this takes less than a millisecond, and is always
+/// computed.
+const SESSIONS_FRESH: usize = 500;
+
 impl Core {
     pub(super) fn new(
         ledger: Ledger,
@@ -189,6 +193,11 @@ impl Core {
         Ok(())
     }
 
+    /// Reports nobody asks for any more take no memory.
+    pub(super) fn drop_old_reports(&mut self, now_ms: i64) {
+        self.reports.retain(|_, (at_ms, _)| (0..REPORT_MS).contains(&(now_ms - *at_ms)));
+    }
+
     /// What is published of a show as the evidence stands, at most [`REPORT_MS`] ago.
     pub(super) fn report(&mut self, show: ShowId, now_ms: i64) -> Option<Arc<Report>> {
         let state = self.ledger.show(show)?;
@@ -198,7 +207,9 @@ impl Core {
             return Some(Arc::clone(report));
         }
         let report = Arc::new(state.report());
-        self.reports.insert(show, (now_ms, Arc::clone(&report)));
+        if state.sessions().len() > SESSIONS_FRESH {
+            self.reports.insert(show, (now_ms, Arc::clone(&report)));
+        }
         Some(report)
     }
 

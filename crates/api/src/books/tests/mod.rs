@@ -3,3 +3,4 @@
 mod bounds;
 mod life;
 mod place;
+mod upkeep;
