@@ -107,6 +107,11 @@ impl SigningKeys {
         self.keys.last().expect("there is always a key")
     }
 
+    /// All keys, the newest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().rev()
+    }
+
     pub(crate) fn by_id(&self, id: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.id == id)
     }

@@ -4,7 +4,8 @@
 //! - [`Sessions`]: the names of playback sessions, which prove themselves; [`Tokens`]: who a viewer is,
 //!   and which session a heartbeat may speak for; [`SigningKeys`]: what both are signed with.
 //! - [`Books`]: the one owner of the ledger; what it is told is on disk before it counts.
-//! - [`Api`]: the routes; [`Playback`]: who may play, for every way of watching.
+//! - [`Api`]: the routes; [`Playback`]: who may play, and [`Evidence`]: what is known of who does, for
+//!   every way of watching.
 //! - [`Problem`]: errors as RFC 9457 documents, and [`RateLimit`]: what one address may ask for; both
 //!   for every route of the server.
 //!
@@ -19,6 +20,7 @@
 //! log a token, or read the clock and the system's randomness itself ([`Outside`]).
 
 pub mod books;
+mod evidence;
 mod identity;
 mod keys;
 mod leases;
@@ -32,6 +34,7 @@ mod sessions;
 mod tokens;
 
 pub use books::Books;
+pub use evidence::Evidence;
 pub use identity::show_id;
 pub use keys::{KeysError, SigningKeys};
 pub use live::{LiveShow, LiveShows, LiveState};

@@ -18,6 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tally_watch::{SessionId, ShowId};
 
+use crate::keys::Key;
 use crate::{Outside, SigningKeys};
 
 /// Unix time at which session numbers begin: 2026-01-01T00:00:00Z, in milliseconds.
@@ -91,7 +92,7 @@ impl Sessions {
         let (numbers, proof) = bytes.split_at_mut(NUMBERS_BYTES);
         numbers[..8].copy_from_slice(&session.0.to_be_bytes());
         numbers[8..].copy_from_slice(&show.0.to_be_bytes());
-        proof.copy_from_slice(&self.proof(numbers));
+        proof.copy_from_slice(&prove(self.keys.newest(), numbers));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -104,15 +105,18 @@ impl Sessions {
         let mut bytes = [0; NUMBERS_BYTES + PROOF_BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(name, &mut bytes).ok()?;
         let (numbers, proof) = bytes[..length].split_at_checked(NUMBERS_BYTES)?;
-        constant_time::verify_slices_are_equal(proof, &self.proof(numbers)).ok()?;
+        // A name outlives the key that was the newest when it was given out.
+        let is_ours =
+            |key| constant_time::verify_slices_are_equal(proof, &prove(key, numbers)).is_ok();
+        self.keys.all().any(is_ours).then_some(())?;
         let number = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_be_bytes);
         Some((ShowId(number(&numbers[8..])?), SessionId(number(numbers)?)))
     }
+}
 
-    fn proof(&self, numbers: &[u8]) -> [u8; PROOF_BYTES] {
-        let hash = hmac::sign(&self.keys.newest().names, numbers);
-        *hash.as_ref().first_chunk().expect("an HMAC-SHA-256 has 32 bytes")
-    }
+fn prove(key: &Key, numbers: &[u8]) -> [u8; PROOF_BYTES] {
+    let hash = hmac::sign(&key.names, numbers);
+    *hash.as_ref().first_chunk().expect("an HMAC-SHA-256 has 32 bytes")
 }
 
 #[cfg(test)]

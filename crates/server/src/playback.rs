@@ -8,10 +8,15 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tally_api::books::BooksOptions;
 use tally_api::{
-    Api, LiveShow, LiveShows, LiveState, Outside, Peer, Playback, PlaybackOptions, SigningKeys,
-    Tokens,
+    Api, Books, Evidence, LiveShow, LiveShows, LiveState, Outside, Peer, Playback, PlaybackOptions,
+    SigningKeys, Tokens,
 };
+
+use tally_store::Store;
+use tally_store::watch_log::SYNC_EVERY;
+use tally_watch::NodeId;
 
 use crate::config::Config;
 use crate::http::connection::ConnectionContext;
@@ -21,6 +26,12 @@ use crate::{clock, random};
 /// Where the keys of sessions and tokens are, in `server.data_dir`.
 const KEYS_FILE: &str = "playback.keys";
 
+/// Where the watch log is, in `server.data_dir`.
+const LOG_FOLDER: &str = "watch";
+
+/// The one node there is.
+const NODE: NodeId = NodeId(1);
+
 /// Shortest secret that signs viewers: the length of the hash (RFC 7518 section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
 
@@ -29,15 +40,17 @@ const SECRET_BYTES_MIN: usize = 32;
 pub struct Service {
     /// For every way of watching.
     pub playback: Playback,
+    /// Where what is known of viewers goes.
+    pub evidence: Evidence,
     tokens: Tokens,
 }
 
 impl Service {
-    /// Reads the keys, or makes them.
+    /// Reads the keys, or makes them, and opens the books.
     ///
     /// # Errors
     /// With the config key that says where the file is that cannot be used.
-    pub fn open(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config, store: &Store) -> anyhow::Result<Self> {
         let outside = outside();
         let folder = &config.server.data_dir;
         fs::create_dir_all(folder)
@@ -47,19 +60,36 @@ impl Service {
         let secret = viewer_secret(config).context("auth.viewer_key_file")?;
         let options = PlaybackOptions { auth: config.auth.playback, basis: config.hls.delivery };
         let tokens = Tokens::new(Arc::clone(&keys), secret.as_deref());
-        Ok(Self { playback: Playback::new(keys, options, outside), tokens })
+        let books = books(config, store, outside.clone()).await?;
+        let playback = Playback::new(keys, options, outside);
+        let evidence = Evidence::new(books, playback.clone());
+        Ok(Self { playback, evidence, tokens })
     }
 
     /// The routes of the API.
     pub fn routes(&self, shows: &Shows, config: &Config) -> Router {
         let api = Api::new(
             Arc::new(shows.clone()),
-            self.playback.clone(),
+            self.evidence.clone(),
             self.tokens.clone(),
             config.watch.requests_per_second_max,
         );
         api.routes().layer(middleware::from_fn(name_peer))
     }
+}
+
+async fn books(config: &Config, store: &Store, outside: Outside) -> anyhow::Result<Books> {
+    let options = BooksOptions {
+        directory: config.server.data_dir.join(LOG_FOLDER),
+        node: NODE,
+        final_after_ms: i64::try_from(config.watch.final_after.as_millis()).unwrap_or(i64::MAX),
+        basis: config.hls.delivery,
+        sync_every: SYNC_EVERY,
+        outside,
+    };
+    let (books, report) = Books::open(options, store.clone()).await.context("server.data_dir")?;
+    tracing::info!(?report, "watch log read");
+    Ok(books)
 }
 
 /// The API's word for whom a request came from.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Api, json};
+use crate::identity::show_id;
 use crate::{LiveShow, Problem};
 
 /// `GET /api/v1/live/{handle}`: the creator's show of now.
@@ -22,6 +23,7 @@ pub(super) async fn show(
         "handle": show.handle,
         "state": show.state.as_str(),
         "started_at": started.map(|at| format!("{at:.3}")),
+        "viewers": api.books().viewers(show_id(&show.id)),
         "hls": format!("/live/{handle}/index.m3u8"),
         "whep": format!("/live/{handle}/whep"),
         "sessions": format!("/api/v1/live/{handle}/sessions"),

@@ -1,7 +1,10 @@
 //! The routes of the API.
 
+mod cmcd;
+mod heartbeats;
 mod live;
 mod sessions;
+mod watch_time;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +16,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
+use tally_watch::{SessionId, ShowId};
+
+use crate::books::Unavailable;
 use crate::rate::{Peer, RateLimit};
-use crate::{LiveShows, Playback, Problem, Tokens};
+use crate::{Books, Evidence, LiveShows, Playback, Problem, Tokens};
 
 /// The document that describes the routes (OpenAPI 3.1).
 const DOCUMENT: &str = include_str!("openapi.json");
@@ -23,20 +29,23 @@ const DOCUMENT: &str = include_str!("openapi.json");
 /// record for ever, a heartbeat at most two ranges that mostly join others.
 const SESSION_COST: u32 = 5;
 
+/// When a player may send again what the books did not take: half an interval of heartbeats.
+const RETRY_AFTER_S: u32 = 5;
+
 /// What the routes work with. Clones share it.
 #[derive(Clone)]
 pub struct Api(Arc<Shared>);
 
 struct Shared {
     live: Arc<dyn LiveShows>,
-    playback: Playback,
+    evidence: Evidence,
     tokens: Tokens,
     rate: RateLimit,
 }
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("playback", &self.0.playback).finish_non_exhaustive()
+        f.debug_struct("Api").field("evidence", &self.0.evidence).finish_non_exhaustive()
     }
 }
 
@@ -46,12 +55,12 @@ impl Api {
     #[must_use]
     pub fn new(
         live: Arc<dyn LiveShows>,
-        playback: Playback,
+        evidence: Evidence,
         tokens: Tokens,
         requests_per_second_max: u32,
     ) -> Self {
         let rate = RateLimit::new(requests_per_second_max);
-        Self(Arc::new(Shared { live, playback, tokens, rate }))
+        Self(Arc::new(Shared { live, evidence, tokens, rate }))
     }
 
     /// The routes. Requests need a [`Peer`] as extension. The caller adds what is the same for all
@@ -61,11 +70,28 @@ impl Api {
             .route("/api/openapi.json", get(async || answer(StatusCode::OK, DOCUMENT.to_owned())))
             .route("/api/v1/live/{handle}", get(live::show))
             .route("/api/v1/live/{handle}/sessions", post(sessions::open))
+            .route("/api/v1/playback/{session}/heartbeats", post(heartbeats::take))
+            .route("/api/v1/playback/{session}/cmcd", post(cmcd::take))
+            .route("/api/v1/shows/{show}/watch-time", get(watch_time::show))
             .with_state(self.clone())
     }
 
     fn now_ms(&self) -> i64 {
-        self.0.playback.outside.now_ms()
+        self.playback().outside.now_ms()
+    }
+
+    fn playback(&self) -> &Playback {
+        self.0.evidence.playback()
+    }
+
+    fn books(&self) -> &Books {
+        self.0.evidence.books()
+    }
+
+    /// The show and the session of a name.
+    fn named(&self, session: &str) -> Result<(ShowId, SessionId), Problem> {
+        let unknown = || Problem::not_found("there is no such playback session");
+        self.playback().sessions().read(session).ok_or_else(unknown)
     }
 
     fn limit(&self, peer: Peer, cost: u32) -> Result<(), Problem> {
@@ -74,6 +100,11 @@ impl Api {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after_s(seconds)
         })
     }
+}
+
+/// What a client is told when the books did not take something.
+fn unavailable(error: Unavailable) -> Problem {
+    Problem::unavailable(&error.to_string()).retry_after_s(RETRY_AFTER_S)
 }
 
 /// An answer in JSON that no cache keeps: it is one viewer's, or of this moment.

@@ -39,7 +39,7 @@ pub(super) async fn open(
         serde_json::from_slice(&body).map_err(wrong)?
     };
     let (viewer, next) = who(&api, wanted.viewer.as_deref(), &handle)?;
-    let (playback, now_ms) = (&api.0.playback, api.now_ms());
+    let (playback, now_ms) = (api.playback(), api.now_ms());
     let id = playback.sessions().mint(SessionKind::Asked, now_ms);
     let lease = match viewer.kind {
         ViewerKind::Account { lease } => Some(lease),
@@ -57,6 +57,10 @@ pub(super) async fn open(
     };
     let number = show_id(&show.id);
     let name = playback.sessions().name(number, id);
+    if let Err(error) = api.books().minted(number, session).await {
+        // The token says the same: the record comes with the first heartbeat.
+        tracing::warn!(%error, "a playback session was not recorded");
+    }
     let body = json!({
         "session": name,
         "token": api.0.tokens.session(&session, number, lease, now_ms),
@@ -73,7 +77,7 @@ pub(super) async fn open(
 
 /// Who wants to watch, and what to send as `viewer` next time if that is something new.
 fn who(api: &Api, viewer: Option<&str>, handle: &str) -> Result<(Viewer, Option<String>), Problem> {
-    let is_open = api.0.playback.options().auth == PlaybackAuth::Open;
+    let is_open = api.playback().options().auth == PlaybackAuth::Open;
     let refuse = |error: TokenError| match error {
         TokenError::BadName => Problem::bad_request(&error.to_string()),
         _ => Problem::unauthorized(&error.to_string()),
@@ -82,7 +86,7 @@ fn who(api: &Api, viewer: Option<&str>, handle: &str) -> Result<(Viewer, Option<
         if !is_open {
             return Err(refuse(TokenError::NotSigned));
         }
-        let (token, viewer) = api.0.tokens.device(&api.0.playback.outside);
+        let (token, viewer) = api.0.tokens.device(&api.playback().outside);
         return Ok((viewer, Some(token)));
     };
     let (viewer, next) = api.0.tokens.viewer(viewer, handle, api.now_ms()).map_err(refuse)?;

@@ -86,6 +86,16 @@ impl Snapshot {
         self.options.show_start_unix_ms.saturating_add(self.end.as_ms())
     }
 
+    /// The stretch of the show's timeline that a playlist in this form lists, in milliseconds: from its
+    /// first segment to its last part. Nothing for an empty one.
+    #[must_use]
+    pub fn listed_ms(&self, delivery: Delivery) -> Option<(i64, i64)> {
+        let skipped = if delivery == Delivery::Full { 0 } else { self.skippable() };
+        let first = self.listed().get(skipped).map(Arc::as_ref).or(self.open.as_ref())?;
+        let last = self.open.as_ref().or_else(|| self.listed().last().map(Arc::as_ref))?;
+        Some((first.start.as_ms(), last.end.as_ms()))
+    }
+
     /// How long everything must stay fetchable after the end, in milliseconds. // P19
     #[must_use]
     pub fn linger_ms(&self) -> u64 {

@@ -8,12 +8,14 @@ mod listeners;
 mod reload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use tally_hub::Hub;
 use tally_store::Store;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, PublishAuth};
@@ -30,6 +32,9 @@ use crate::webrtc::{self, WebRtc};
 use crate::{pages, playback};
 pub use listeners::{BindError, BoundListeners};
 
+/// How long the books may take to note that shows have ended, and to be closed.
+const RECORDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Runs a server until `trigger` is pulled and everything has ended, or the drain deadline cut it.
 ///
 /// # Errors
@@ -42,9 +47,10 @@ pub async fn run(
     let shutdown = trigger.shutdown();
     let metrics = Metrics::new();
     let store = open_store(&config).await?;
-    let playback = playback::Service::open(&config)?;
+    let playback = playback::Service::open(&config, &store).await?;
     let admin = Admin::new(store.clone(), metrics.clone(), shutdown.clone());
     let shows = shows(&config, &metrics);
+    shows.keep_books(playback.evidence.clone());
 
     let mut tasks = JoinSet::new();
     tasks.spawn(reload::on_hangup(listeners.certificates(), metrics.tls.clone()));
@@ -89,9 +95,17 @@ pub async fn run(
     }
     let ended =
         drain::drain(&trigger, config.server.drain, &shows, &metrics.http, &mut servers).await;
+    close_books(&shows, &playback).await;
     store.close().await;
     ended.log();
     Ok(())
+}
+
+/// Has the books note the ends of shows, and closes them. A disk that fails must not keep the process:
+/// what is missing then, the next start makes up for.
+async fn close_books(shows: &Shows, playback: &playback::Service) {
+    let _ = timeout(RECORDS_WITHIN, shows.all_recorded()).await;
+    let _ = timeout(RECORDS_WITHIN, playback.evidence.books().clone().close()).await;
 }
 
 /// Opens the database, and makes it when it is not there.
@@ -167,12 +181,9 @@ fn viewer_routes(
         per_connection_max: config.http.waiting_requests_per_connection_max,
     };
     let waiting = WaitingRoom::new(limits, metrics.http.clone());
-    let media = media_routes::router(MediaRoutes {
-        shows: shows.clone(),
-        playback: playback.playback.clone(),
-        waiting,
-        metrics: metrics.hls.clone(),
-    });
+    let (shows_of, playback_of) = (shows.clone(), playback.playback.clone());
+    let media = MediaRoutes::new(shows_of, playback_of, waiting, metrics.hls.clone());
+    let media = media_routes::router(media);
     let routes = Router::new().merge(pages::router()).merge(media);
     let routes = routes.merge(playback.routes(shows, config)).merge(more);
     http::finish(routes, config.http.body_bytes_max)

@@ -168,6 +168,10 @@ impl Pump {
             Output::Init { rendition, init } => self.window(rendition).push_init(init),
             Output::Part { rendition, part } => {
                 self.metrics.hls.parts.inc();
+                if let Some(evidence) = self.show.evidence().filter(|_| !part.gap) {
+                    let end = part.start.offset(part.duration.ticks);
+                    evidence.published((part.start.as_ms(), end.as_ms()));
+                }
                 self.window(rendition).push_part(part)?;
             }
             Output::Segment { rendition, segment } => {

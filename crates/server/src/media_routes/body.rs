@@ -11,6 +11,9 @@ use tally_cmaf::{Part, Segment};
 use tally_hub::{Delivery, SessionId, Stream};
 use tally_media::TrackId;
 
+use super::pieces::{Piece, Pieces};
+use crate::shows::ShowEvidence;
+
 /// What is sent. Shared with every other viewer of it.
 #[derive(Clone, Debug)]
 pub(super) enum Media {
@@ -54,6 +57,24 @@ enum Place<'a> {
     End,
 }
 
+/// What is told when all of a body was written.
+#[derive(Clone, Debug)]
+pub(super) enum Seam {
+    /// It was media.
+    Delivery(DeliverySeam),
+    /// It was a playlist for a session whose media comes from a cache.
+    Listing(ListingSeam),
+}
+
+/// A playlist that stands for the media it lists.
+#[derive(Clone, Debug)]
+pub(super) struct ListingSeam {
+    pub(super) evidence: Arc<ShowEvidence>,
+    pub(super) session: tally_watch::SessionId,
+    /// What it lists of the show's timeline, in milliseconds.
+    pub(super) stretch_ms: (i64, i64),
+}
+
 /// Where media that reached a viewer is reported.
 #[derive(Clone, Debug)]
 pub(super) struct DeliverySeam {
@@ -63,6 +84,10 @@ pub(super) struct DeliverySeam {
     pub(super) session: Option<SessionId>,
     /// The track that leads what is delivered.
     pub(super) track: TrackId,
+    /// Names it among all of the show: see [`super::pieces::object`].
+    pub(super) object: u64,
+    /// What is half fetched.
+    pub(super) pieces: Pieces,
     /// The server's total.
     pub(super) delivered_bytes: IntCounter,
 }
@@ -71,8 +96,10 @@ pub(super) struct DeliverySeam {
 #[derive(Debug)]
 pub(super) struct MediaBody {
     media: Media,
-    /// Told when the whole of it was written.
-    seam: Option<DeliverySeam>,
+    /// Told when all of it was written.
+    seam: Option<Seam>,
+    first_byte: u64,
+    length: u64,
     part: usize,
     chunk: usize,
     /// Bytes before the range that are still to be passed over.
@@ -82,11 +109,10 @@ pub(super) struct MediaBody {
 }
 
 impl MediaBody {
-    /// `length` bytes of `media` from `offset` on. A body that is the whole object reports to `seam`
-    /// once its connection has taken all of it.
-    pub(super) fn new(media: Media, offset: u64, length: u64, seam: Option<DeliverySeam>) -> Self {
-        let seam = seam.filter(|_| offset == 0 && length == media.len_bytes());
-        Self { media, seam, part: 0, chunk: 0, skip: offset, remaining: length }
+    /// `length` bytes of `media` from `offset` on, which report to `seam` once they are written.
+    pub(super) fn new(media: Media, offset: u64, length: u64, seam: Option<Seam>) -> Self {
+        let (skip, remaining, first_byte) = (offset, length, offset);
+        Self { media, seam, first_byte, length, part: 0, chunk: 0, skip, remaining }
     }
 
     fn next(&mut self) -> Option<Bytes> {
@@ -119,7 +145,7 @@ impl MediaBody {
 
 impl Media {
     /// The stretch of the show's timeline that is in it, in milliseconds; none for what has no time.
-    fn interval_ms(&self) -> Option<(i64, i64)> {
+    pub(super) fn stretch_ms(&self) -> Option<(i64, i64)> {
         let (start, duration) = match self {
             Self::Whole(_) => return None,
             Self::Part(part) => (part.start, part.duration),
@@ -132,12 +158,38 @@ impl Media {
 impl MediaBody {
     /// The connection has written all of it.
     fn written(&mut self) {
-        let Some(seam) = self.seam.take() else { return };
-        let Some((start_ms, end_ms)) = self.media.interval_ms() else { return };
-        let bytes = self.media.len_bytes();
-        seam.delivered_bytes.inc_by(bytes);
-        let (session, track) = (seam.session, seam.track);
-        seam.stream.deliver(&Delivery { session, track, start_ms, end_ms, bytes });
+        match self.seam.take() {
+            Some(Seam::Delivery(seam)) => seam.written(&self.media, self.first_byte, self.length),
+            Some(Seam::Listing(seam)) if self.length == self.media.len_bytes() => {
+                seam.evidence.listed(seam.session, seam.stretch_ms);
+            }
+            Some(Seam::Listing(_)) | None => {}
+        }
+    }
+}
+
+impl DeliverySeam {
+    /// Part of `media` was written: is the whole of it there now?
+    fn written(&self, media: &Media, first_byte: u64, written_bytes: u64) {
+        self.delivered_bytes.inc_by(written_bytes);
+        let Some(stretch_ms) = media.stretch_ms() else { return };
+        let object_bytes = media.len_bytes();
+        let is_whole = written_bytes == object_bytes
+            || self.session.is_some_and(|session| {
+                self.pieces.completed_by(&Piece {
+                    session: tally_watch::SessionId(session.0),
+                    object: self.object,
+                    stretch_ms,
+                    first_byte,
+                    written_bytes,
+                    object_bytes,
+                })
+            });
+        if is_whole {
+            let (session, track, bytes) = (self.session, self.track, object_bytes);
+            let (start_ms, end_ms) = stretch_ms;
+            self.stream.deliver(&Delivery { session, track, start_ms, end_ms, bytes });
+        }
     }
 }
 

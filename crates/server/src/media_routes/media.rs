@@ -2,9 +2,9 @@
 
 use tally_hls::cache::Resource;
 
-use super::body::{DeliverySeam, Media};
+use super::body::{DeliverySeam, Media, Seam};
 use super::reply::{self, Description, Response};
-use super::{Asked, found, gone};
+use super::{Asked, found, gone, pieces};
 use crate::http::problem::Problem;
 
 /// Answers with an init segment.
@@ -30,12 +30,16 @@ pub(super) async fn part(asked: &Asked<'_>, msn: u64, index: u32) -> Result<Resp
 /// Media with a place on the timeline: what reached the viewer is reported.
 fn timed(asked: &Asked<'_>, media: Media, etag: String) -> Response {
     let resource = if asked.origin.has_video() { Resource::Video } else { Resource::Audio };
-    let seam = DeliverySeam {
+    let track = asked.origin.id().0;
+    asked.observe(media.stretch_ms());
+    let seam = Seam::Delivery(DeliverySeam {
         stream: asked.show.stream().clone(),
         session: asked.session.map(|session| tally_hub::SessionId(session.0)),
-        track: asked.origin.id().0,
+        track,
+        object: pieces::object(track, &etag),
+        pieces: asked.routes.pieces.clone(),
         delivered_bytes: asked.routes.metrics.delivered_bytes.clone(),
-    };
+    });
     reply::media(media, etag, &describe(asked, resource), &asked.wish, Some(seam))
 }
 

@@ -14,6 +14,7 @@
 mod body;
 mod file;
 mod media;
+mod pieces;
 mod playlist;
 mod reply;
 mod session;
@@ -37,20 +38,31 @@ use crate::http::problem::Problem;
 use crate::metrics::HlsMetrics;
 use crate::shows::{Show, Shows};
 use file::File;
+use pieces::Pieces;
 pub use waiting::{WaitLimits, WaitingRoom};
 use wish::Wish;
 
 /// What the routes share.
 #[derive(Debug)]
 pub struct MediaRoutes {
-    /// Where shows are.
-    pub shows: Shows,
-    /// Who may play, and in which session.
-    pub playback: Playback,
-    /// Who waits for what comes next, and how many may.
-    pub waiting: WaitingRoom,
-    /// Counters.
-    pub metrics: HlsMetrics,
+    shows: Shows,
+    playback: Playback,
+    waiting: WaitingRoom,
+    metrics: HlsMetrics,
+    pieces: Pieces,
+}
+
+impl MediaRoutes {
+    /// Routes to the media of `shows`, for whom `playback` lets in. `waiting` bounds who waits for what
+    /// comes next.
+    pub fn new(
+        shows: Shows,
+        playback: Playback,
+        waiting: WaitingRoom,
+        metrics: HlsMetrics,
+    ) -> Self {
+        Self { shows, playback, waiting, metrics, pieces: Pieces::default() }
+    }
 }
 
 /// The routes. HEAD is answered as GET without the body.
@@ -127,6 +139,15 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Passes on what the player said of itself with a request for a stretch of the show's timeline.
+    fn observe(&self, stretch_ms: Option<(i64, i64)>) {
+        if let (Some(session), Some(evidence)) = (self.session, self.show.evidence())
+            && let Some(said) = &self.wish.said
+        {
+            evidence.observed(session, &said.record, stretch_ms, said.received_ms);
+        }
+    }
+
     /// Looks at version after version of the rendition until `look` finds what it wants, fails, or
     /// has waited as long as it may (D6). Waiting requests are counted and capped.
     async fn wait<T>(

@@ -8,6 +8,7 @@ use tally_hls::{Decision, Directives, Encoding};
 use tally_watch::Basis;
 use tokio::time::timeout;
 
+use super::body::{ListingSeam, Seam};
 use super::reply::{self, Description, Response};
 use super::wish::Wish;
 use super::{Asked, MediaRoutes, MultivariantPath, session};
@@ -52,7 +53,8 @@ pub(super) async fn multivariant(
     let name = match known {
         // Below the session's path everything is: the text is the same for all.
         Some(_) if basis == Basis::Direct => {
-            return Ok(reply::playlist(&presentation.multivariant, &description, wish));
+            let text = &presentation.multivariant;
+            return Ok(reply::playlist(text, &description, wish, None));
         }
         Some(name) => name.to_owned(),
         None => playback.stranger(show.id())?,
@@ -92,5 +94,12 @@ pub(super) async fn media(asked: &Asked<'_>, query: &str) -> Result<Response, Pr
         // An encoder may run ahead of the clock; nothing is modified in the future.
         modified_unix_ms: Some(snapshot.modified_unix_ms().min(clock::unix_ms())),
     };
-    Ok(reply::playlist(snapshot.playlist(delivery, &reports), &description, &asked.wish))
+    asked.observe(None);
+    let listing = asked.session.zip(asked.show.evidence()).zip(snapshot.listed_ms(delivery));
+    let is_cached = asked.routes.playback.options().basis == Basis::Cached;
+    let seam = listing.filter(|_| is_cached).map(|((session, evidence), stretch_ms)| {
+        Seam::Listing(ListingSeam { evidence: Arc::clone(evidence), session, stretch_ms })
+    });
+    let rendered = snapshot.playlist(delivery, &reports);
+    Ok(reply::playlist(rendered, &description, &asked.wish, seam))
 }

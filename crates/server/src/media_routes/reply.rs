@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tally_hls::cache::{CacheControl, Outcome, Resource, cache_control, urgency};
 use tally_hls::{Encoding, Rendered};
 
-use super::body::{DeliverySeam, Media, MediaBody};
+use super::body::{Media, MediaBody, Seam};
 use super::wish::Wish;
 
 /// An answer of these routes.
@@ -39,13 +39,13 @@ pub(super) struct Description {
 }
 
 /// Answers with media, or a byte range of it. `etag` is strong, with its quotes; `seam` is told when
-/// all of it was taken.
+/// it was written.
 pub(super) fn media(
     media: Media,
     etag: String,
     description: &Description,
     wish: &Wish,
-    seam: Option<DeliverySeam>,
+    seam: Option<Seam>,
 ) -> Response {
     let mut response = base(description, Some(etag));
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -73,8 +73,14 @@ pub(super) fn media(
     response
 }
 
-/// Answers with a rendered playlist in the shortest encoding the request accepts.
-pub(super) fn playlist(rendered: &Rendered, description: &Description, wish: &Wish) -> Response {
+/// Answers with a rendered playlist in the shortest encoding the request accepts. `seam` is told when it
+/// was written.
+pub(super) fn playlist(
+    rendered: &Rendered,
+    description: &Description,
+    wish: &Wish,
+    seam: Option<Seam>,
+) -> Response {
     let accepted = wish.encodings;
     let coded = [(accepted.gzip, Encoding::Gzip), (accepted.zstd, Encoding::Zstd)];
     let encodings = coded.into_iter().filter_map(|(accepted, coding)| accepted.then_some(coding));
@@ -93,7 +99,11 @@ pub(super) fn playlist(rendered: &Rendered, description: &Description, wish: &Wi
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
     response.headers_mut().insert(CONTENT_LENGTH, bytes.len().into());
-    *response.body_mut() = Body::from(bytes);
+    let length = bytes.len() as u64;
+    *response.body_mut() = match seam {
+        None => Body::from(bytes),
+        seam => Body::new(MediaBody::new(Media::Whole(bytes), 0, length, seam)),
+    };
     response
 }
 

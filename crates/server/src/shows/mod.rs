@@ -5,6 +5,7 @@
 //! [`Publication`] is one publisher's right to write into a show, lost to whoever publishes next
 //! with the right key (newest wins).
 
+mod evidence;
 mod keyframe_wishes;
 mod picture_order;
 mod publication;
@@ -13,6 +14,7 @@ mod show;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use evidence::ShowEvidence;
 pub use keyframe_wishes::{KEYFRAME_WISH_INTERVAL, KeyframeWishes};
 pub use publication::{Expected, Publication, PublishEnded};
 pub use registry::{PublishRefused, Shows, ShowsOptions};

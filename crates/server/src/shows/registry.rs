@@ -1,12 +1,14 @@
 //! The registry: finds shows, admits publishers, ends what nobody continues.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tally_api::Evidence;
 use tally_hub::{Hub, Start};
 use tokio_util::task::TaskTracker;
 
+use super::evidence::keep_record;
 use super::publication::{Expected, Input, Publication};
 use super::show::{Show, ShowState};
 use crate::egress::{self, HlsOptions, HlsOrigin};
@@ -53,6 +55,10 @@ struct Shared {
     metrics: Metrics,
     /// One task for each show that is being packaged.
     packaging: TaskTracker,
+    /// Where what is known of shows goes.
+    evidence: OnceLock<Evidence>,
+    /// One task for each show whose record the books may still need.
+    recording: TaskTracker,
     table: Mutex<Table>,
 }
 
@@ -88,8 +94,15 @@ impl Shows {
     #[must_use]
     pub fn new(hub: Hub, options: ShowsOptions, metrics: Metrics) -> Self {
         let packaging = TaskTracker::new();
-        let shared = Shared { hub, options, metrics, packaging, table: Mutex::default() };
+        let (evidence, recording) = (OnceLock::new(), TaskTracker::new());
+        let table = Mutex::default();
+        let shared = Shared { hub, options, metrics, packaging, evidence, recording, table };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Keeps books of every show that is made from here on. The first call counts.
+    pub fn keep_books(&self, evidence: Evidence) {
+        let _ = self.shared.evidence.set(evidence);
     }
 
     /// The newest show of a creator, live or just ended.
@@ -139,6 +152,11 @@ impl Shows {
             producer.expect("only a live show holds its handle in the hub, and this one has none"),
             &self.shared.metrics,
         ));
+        if let Some(evidence) = self.shared.evidence.get() {
+            show.keep_books(evidence.clone());
+            let record = keep_record(Arc::clone(&show), evidence.clone());
+            self.shared.recording.spawn(record);
+        }
         table.by_handle.insert(handle.to_owned(), Arc::clone(&show));
         table.by_id.insert(show.id().to_owned(), Arc::clone(&show));
         self.shared.metrics.shows.set(table.by_id.len() as i64);
@@ -240,6 +258,12 @@ impl Shows {
     pub async fn all_packaged(&self) {
         self.shared.packaging.close();
         self.shared.packaging.wait().await;
+    }
+
+    /// Resolves when the books know of every show that it has ended. All shows must have ended.
+    pub async fn all_recorded(&self) {
+        self.shared.recording.close();
+        self.shared.recording.wait().await;
     }
 
     fn forget(&self, show: &Arc<Show>) {

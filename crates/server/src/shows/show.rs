@@ -1,11 +1,13 @@
 //! One show: its identity, its state, its input and what is made of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tally_hub::{Producer, Stream};
+use tally_api::Evidence;
+use tally_hub::{DeliverySink, Producer, Stream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::evidence::ShowEvidence;
 use super::keyframe_wishes::KeyframeWishes;
 use super::picture_order::PictureOrder;
 use super::publication::Input;
@@ -38,6 +40,7 @@ pub struct Show {
     keyframe_wishes: Arc<KeyframeWishes>,
     stream: Stream,
     input: Mutex<Input>,
+    evidence: OnceLock<Arc<ShowEvidence>>,
 }
 
 impl Show {
@@ -70,6 +73,7 @@ impl Show {
             keyframe_wishes,
             stream: producer.stream(),
             input: Mutex::new(Input::new(producer, order, metrics.hls.misplaced_frames.clone())),
+            evidence: OnceLock::new(),
         }
     }
 
@@ -131,6 +135,19 @@ impl Show {
     #[must_use]
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    /// Where what is known of it and its viewers goes; `None` where no books are kept.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Arc<ShowEvidence>> {
+        self.evidence.get()
+    }
+
+    /// Keeps books of it from here on. Called once, before anybody knows of it.
+    pub(super) fn keep_books(&self, evidence: Evidence) {
+        let evidence = ShowEvidence::new(evidence, &self.id, self.started_at_unix_ms);
+        let evidence = self.evidence.get_or_init(|| Arc::new(evidence));
+        self.stream.report_to(Arc::clone(evidence) as Arc<dyn DeliverySink>);
     }
 
     /// There is something to play: the show has started.

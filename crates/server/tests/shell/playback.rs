@@ -1,12 +1,12 @@
 //! Playing in a session: how one is had, and what its name opens.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::assembly::{Server, config, start};
 use crate::publishers::Encoder;
-use crate::support::read_to_end;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Two segments and a little.
@@ -19,15 +19,42 @@ struct Answer {
 }
 
 async fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
+    ask_with(address, method, path, "X-Nothing: more").await
+}
+
+async fn post(server: &Server, path: &str, body: &str) -> Answer {
+    let length = format!("Content-Length: {}", body.len());
+    send(server.http, &format!("POST {path} HTTP/1.1\r\n{length}"), body).await
+}
+
+async fn ask_with(address: SocketAddr, method: &str, path: &str, header: &str) -> Answer {
+    send(address, &format!("{method} {path} HTTP/1.1\r\nContent-Length: 0\r\n{header}"), "").await
+}
+
+async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
+    let request = format!("{head}\r\nHost: x\r\nConnection: close\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let answer = read_to_end(&mut stream).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let body = String::from_utf8_lossy(&answer[end + 4..]).into_owned();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    Answer { status, head, body }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap()
+}
+
+/// When a session began: what its token says of its number.
+fn started_at_ms(session: &Value) -> i64 {
+    let claims = session["token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, claims).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    claims["iat_ms"].as_i64().unwrap()
 }
 
 async fn get(server: &Server, path: &str) -> Answer {
@@ -49,6 +76,29 @@ async fn open(server: &Server) -> Value {
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert!(answer.head.contains("access-control-allow-origin: *"), "{}", answer.head);
     serde_json::from_str(&answer.body).unwrap()
+}
+
+async fn figures(server: &Server, show: &str) -> Value {
+    let answer = get(server, &format!("/api/v1/shows/{show}/watch-time")).await;
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// The figures of `show` once `is_there` says so of them: evidence is joined for a second.
+async fn wait_for(server: &Server, show: &str, is_there: impl Fn(&Value) -> bool) -> Value {
+    let mut ask_again = tokio::time::interval(Duration::from_millis(100));
+    let asked = async {
+        loop {
+            ask_again.tick().await;
+            let figures = figures(server, show).await;
+            if is_there(&figures) {
+                return figures;
+            }
+        }
+    };
+    match tokio::time::timeout(Duration::from_secs(20), asked).await {
+        Ok(figures) => figures,
+        Err(_) => panic!("after 20 seconds: {}", figures(server, show).await),
+    }
 }
 
 /// The first media playlist of a multivariant one, as a path.
@@ -132,4 +182,62 @@ async fn where_tokens_are_asked_for_nothing_plays_without_a_session() {
     assert!(refused.head.contains("www-authenticate: bearer"), "{}", refused.head);
     let asked = ask(server.http, "POST", "/api/v1/live/alice/sessions").await;
     assert_eq!(asked.status, 401, "{}", asked.body);
+}
+
+#[tokio::test]
+async fn what_is_written_whole_to_a_session_is_its_delivery() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _encoder) = live(&folder, "").await;
+    let session = open(&server).await;
+    let (index, show) = (session["hls"].as_str().unwrap(), session["show"].as_str().unwrap());
+    let playlist = index.replace("index.m3u8", &format!("{show}/v0/playlist.m3u8"));
+    let segment = playlist.replace("playlist.m3u8", "0.m4s");
+    let whole = get(&server, &segment).await;
+    assert_eq!(whole.status, 200);
+    let length: usize = header(&whole.head, "content-length").parse().unwrap();
+
+    // Another session gets the head, half of it, and the init segment.
+    let other = open(&server).await;
+    let name = |session: &Value| session["session"].as_str().unwrap().to_owned();
+    let (theirs, ours) = (name(&other), name(&session));
+    let segment = segment.replace(&ours, &theirs);
+    assert_eq!(ask(server.http, "HEAD", &segment).await.status, 200);
+    assert_eq!(get(&server, &segment.replace("0.m4s", "init0.mp4")).await.status, 200);
+    let range = |from: usize, to: usize| format!("Range: bytes={from}-{to}");
+    let half = ask_with(server.http, "GET", &segment, &range(0, length / 2)).await;
+    assert_eq!(half.status, 206);
+    let one = wait_for(&server, show, |figures| figures["delivered_ms"] != 0).await;
+    assert_eq!(one["delivered_ms"], 2_000, "one session has one segment: {one}");
+    assert!(one["live_ms"].as_u64().unwrap() >= 4_000, "{one}");
+    assert_eq!((&one["counted_ms"], &one["assurance_ms"]["D"]), (&0.into(), &2_000.into()));
+
+    let rest = ask_with(server.http, "GET", &segment, &range(length / 2, length - 1)).await;
+    assert_eq!(rest.status, 206);
+    wait_for(&server, show, |figures| figures["delivered_ms"] == 4_000).await;
+}
+
+#[tokio::test]
+async fn behind_a_cache_a_written_listing_stands_for_delivery() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _encoder) = live(&folder, "hls.delivery = \"cached\"").await;
+    let session = open(&server).await;
+    let (index, show) = (session["hls"].as_str().unwrap(), session["show"].as_str().unwrap());
+    let playlist = first(index, &get(&server, index).await.body);
+    let text = get(&server, &playlist).await.body;
+    let date =
+        text.lines().find_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:")).unwrap();
+    let start_ms = date.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let clock_ms = tally_server::clock::unix_ms() - started_at_ms(&session);
+    let body = serde_json::json!({
+        "token": session["token"],
+        "heartbeats": [{
+            "sn": 1, "media_ms": [start_ms, start_ms + 400 + clock_ms], "clock_ms": [0, clock_ms],
+            "state": "playing", "rate": 1, "visible": true, "pip": false, "audible": true,
+        }],
+    });
+    let receipt = post(&server, session["heartbeats"].as_str().unwrap(), &body.to_string()).await;
+    assert!(receipt.body.contains("\"admitted\":1"), "{}", receipt.body);
+    let counted = wait_for(&server, show, |figures| figures["counted_ms"] != 0).await;
+    assert_eq!(counted["assurance_ms"]["B"], counted["counted_ms"]);
+    assert_eq!(counted["assurance_ms"]["A"], 0);
 }
