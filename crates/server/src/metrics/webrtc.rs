@@ -24,6 +24,9 @@ pub struct WebRtcMetrics {
     pub lapsed: IntCounter,
     /// `tally_webrtc_panics_total`: sessions ended by a bug of ours or of a library.
     pub panics: IntCounter,
+    /// `tally_webrtc_socket_errors_total`: failures of the UDP sockets themselves, mostly for want of
+    /// memory.
+    pub socket_errors: IntCounter,
     /// `tally_webrtc_received_datagrams_total`.
     pub received: IntCounter,
     /// `tally_webrtc_received_bytes_total`.
@@ -99,6 +102,7 @@ impl WebRtcMetrics {
             },
             lapsed: counter("lapsed_total", "Connected sessions whose peer fell silent."),
             panics: counter("panics_total", "Sessions ended by a bug."),
+            socket_errors: counter("socket_errors_total", "Failures of the UDP sockets."),
             received: counter("received_datagrams_total", "Datagrams received."),
             received_bytes: counter("received_bytes_total", "Bytes of datagrams received."),
             sent: counter("sent_datagrams_total", "Datagrams sent."),

@@ -298,6 +298,12 @@ impl WebRtc {
         self.inner.shared.table.find(id).is_some()
     }
 
+    /// Sessions, fragments and addresses that the table holds.
+    #[cfg(test)]
+    pub(super) fn table_sizes(&self) -> (usize, usize, usize) {
+        self.inner.shared.table.sizes()
+    }
+
     fn options(&self) -> PeerOptions {
         PeerOptions {
             local_candidates: self.inner.addresses.local_candidates(),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use tally_rtc::session::Outbox;
 use tally_rtc::transport::{Path, Protocol};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::metrics::WebRtcMetrics;
 use crate::net::{DatagramBatch, DatagramSocket, Route};
@@ -89,8 +89,8 @@ impl Outgoing {
                 self.metrics.sent_bytes.inc_by(len_bytes as u64);
             }
             // Full: to the session it is a path that loses packets, which it knows how to deal with.
-            Some(Err(_)) => self.metrics.dropped.room.inc(),
-            None => self.metrics.dropped.refused.inc(),
+            Some(Err(TrySendError::Full(_))) => self.metrics.dropped.room.inc(),
+            Some(Err(TrySendError::Closed(_))) | None => self.metrics.dropped.refused.inc(),
         }
     }
 }

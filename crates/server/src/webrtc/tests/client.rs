@@ -124,10 +124,7 @@ impl Client {
         wire: Wire,
         is_viewer: bool,
     ) -> Self {
-        let at = match &wire {
-            Wire::Udp(socket) => socket.local_addr().unwrap(),
-            Wire::Tcp(stream, _) => stream.local_addr().unwrap(),
-        };
+        let at = wire.address();
         let options = PeerOptions {
             // Its own TCP is none of its business: it sends, the wire frames.
             local_candidates: vec![LocalCandidate { address: at, protocol: Protocol::Udp }],
@@ -222,6 +219,22 @@ impl Client {
         }
     }
 
+    /// What it is named by after a restart.
+    pub(super) fn next_credentials(&self) -> Credentials {
+        Credentials { ufrag: "moved".into(), pwd: "another one of 22 or more".into() }
+    }
+
+    /// Loses its address, and looks for the server from another.
+    pub(super) fn restart(&mut self, server: &Local, wire: Wire) {
+        // To its own agent it is where it was: as behind a NAT that gave it another address.
+        self.wire = wire;
+        let now = Instant::now().into_std();
+        let ours = self.next_credentials();
+        let Peer::Viewer(session) = &mut self.peer else { panic!("a viewer") };
+        session.restart(ours, server.ice.clone(), now).unwrap();
+        session.add_remote_candidate(&server.candidates[0].to_string());
+    }
+
     /// Says goodbye.
     pub(super) async fn close(&mut self) {
         let now = Instant::now().into_std();
@@ -243,12 +256,19 @@ impl Client {
 }
 
 impl Wire {
-    pub(super) async fn udp() -> Self {
-        Self::Udp(UdpSocket::bind("127.0.0.1:0").await.unwrap())
+    pub(super) async fn udp(at: &str) -> Self {
+        Self::Udp(UdpSocket::bind(at).await.unwrap())
     }
 
     pub(super) async fn tcp(server: SocketAddr) -> Self {
         Self::Tcp(TcpStream::connect(server).await.unwrap(), Vec::new())
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Udp(socket) => socket.local_addr().unwrap(),
+            Self::Tcp(stream, _) => stream.local_addr().unwrap(),
+        }
     }
 
     async fn send(&mut self, to: SocketAddr, bytes: &[u8]) {

@@ -23,7 +23,7 @@ use super::{
     Addresses, AdmitError, ControlHandle, Gone, NewPublisher, NewViewer, Options, SessionId,
     SessionStats, Sockets, WebRtc,
 };
-use crate::config::HlsAudio;
+use crate::config::{HlsAudio, PublicAddress};
 use crate::egress::HlsOptions;
 use crate::ingest::PublisherControl as _;
 use crate::metrics::{Metrics, WebRtcMetrics};
@@ -45,10 +45,14 @@ struct Port {
 
 impl Port {
     fn open(sessions_max: usize) -> Self {
-        let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::open_at("127.0.0.1:0", Vec::new(), sessions_max)
+    }
+
+    fn open_at(listen: &str, public: Vec<PublicAddress>, sessions_max: usize) -> Self {
+        let sockets = Sockets::bind(listen.parse().unwrap()).unwrap();
         let (address, certificate) = (sockets.address, Certificate::generate().unwrap());
         let options = Options {
-            addresses: Addresses::new(address, Vec::new(), true),
+            addresses: Addresses::new(address, public, true),
             sessions_max,
             tcp_connections_max: 4,
             tcp_deadline: Duration::from_millis(300),
@@ -67,7 +71,7 @@ impl Port {
     }
 
     async fn viewer(&self, show: &Arc<Show>) -> (SessionId, Client) {
-        self.viewer_over(show, Wire::udp().await)
+        self.viewer_over(show, Wire::udp("127.0.0.1:0").await)
     }
 
     fn viewer_over(&self, show: &Arc<Show>, wire: Wire) -> (SessionId, Client) {
@@ -93,7 +97,8 @@ impl Port {
             output,
         };
         let (id, control) = self.webrtc.admit_publisher(publisher).unwrap();
-        let client = Client::new(offer, &local, &self.certificate, Wire::udp().await, false);
+        let client =
+            Client::new(offer, &local, &self.certificate, Wire::udp("127.0.0.1:0").await, false);
         (Publishing { id, control, published }, client)
     }
 
@@ -104,6 +109,8 @@ impl Port {
             ended.unwrap();
         }
         assert_eq!((self.metrics.viewers.get(), self.metrics.publishers.get()), (0, 0));
+        assert_eq!(self.webrtc.table_sizes(), (0, 0, 0), "what a session leaves behind");
+        assert_eq!(self.metrics.panics.get() + self.metrics.socket_errors.get(), 0);
     }
 }
 
@@ -213,18 +220,57 @@ async fn plays(wire_of: impl AsyncFnOnce(&Port) -> Wire) {
     assert_eq!(port.webrtc.close(&id), Err(Gone));
     let metrics = &port.metrics;
     assert_eq!((metrics.connected.get(), metrics.viewers.get()), (1, 0));
-    assert_eq!(metrics.panics.get(), 0);
     port.shut().await;
 }
 
 #[tokio::test]
 async fn a_viewer_gets_the_newest_group_what_follows_and_the_end() {
-    plays(async |_| Wire::udp().await).await;
+    plays(async |_| Wire::udp("127.0.0.1:0").await).await;
 }
 
 #[tokio::test]
 async fn a_viewer_without_udp_comes_over_tcp() {
     plays(async |port| Wire::tcp(port.address).await).await;
+}
+
+#[tokio::test]
+async fn a_port_on_a_wildcard_answers_from_where_it_was_asked() {
+    let broadcast = Broadcast::start().await;
+    let all = [
+        ("0.0.0.0:0", "127.0.0.1", "127.0.0.1:0"),
+        ("[::]:0", "127.0.0.1", "127.0.0.1:0"),
+        ("[::]:0", "::1", "[::1]:0"),
+        ("[::1]:0", "::1", "[::1]:0"),
+    ];
+    for (listen, public, client) in all {
+        if UdpSocket::bind(listen).await.is_err() {
+            continue; // a host without IPv6
+        }
+        let public = PublicAddress { ip: public.parse().unwrap(), port: None };
+        let port = Port::open_at(listen, vec![public], 10);
+        let (_, mut client) = port.viewer_over(&broadcast.show, Wire::udp(client).await);
+        client.until(|client| pictures(client) > 0).await;
+        client.close().await;
+        port.shut().await;
+    }
+    broadcast.end().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_moves_finds_its_session_by_a_restart() {
+    let (port, broadcast) = (Port::open(10), Broadcast::start().await);
+    let (id, mut client) = port.viewer(&broadcast.show).await;
+    client.until(|client| pictures(client) > 0).await;
+    let (local, remote) = (port.webrtc.local(), client.next_credentials());
+    port.webrtc.restart(&id, local.ice.clone(), remote).unwrap();
+    client.restart(&local, Wire::udp("127.0.0.1:0").await);
+    let before = pictures(&client);
+    client.until(|client| pictures(client) > before + 30).await;
+    assert_eq!(port.webrtc.table_sizes(), (1, 2, 1), "one session, two names, its new address");
+    assert_eq!(port.metrics.connected.get(), 1);
+    broadcast.end().await;
+    client.until(|client| client.closed.is_some()).await;
+    port.shut().await;
 }
 
 /// Frames of a test source written to a publisher's client, one a step.

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tally_rtc::transport::{Path, Protocol};
-use tokio::time::{Instant as TokioInstant, sleep_until};
-use tracing::{debug, error};
+use tokio::time::{Instant as TokioInstant, sleep, sleep_until};
+use tracing::{debug, error, warn};
 
 pub(super) use command::{
     Admission, AdmittedMedia, Command, Forwarded, Inputs, Mailbox, Order, mailbox,
@@ -39,6 +39,10 @@ const TURN_MAX: usize = 64;
 
 /// The shortest sleep: timers are no finer, and whoever wants less is served with the rest.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Pause after the socket failed, mostly for want of memory: trying again at once would burn the CPU
+/// that could free some.
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
 /// TCP connections of one session: a peer opens one for each of its addresses.
 const TCP_MAX: usize = 4;
@@ -75,8 +79,8 @@ enum Turn {
     Datagrams,
     Timers,
     Closing,
-    /// The socket cannot be used.
-    Broken(std::io::Error),
+    /// The socket failed.
+    Failed(std::io::Error),
 }
 
 impl Worker {
@@ -110,7 +114,7 @@ impl Worker {
                 _ = inputs.forwarded.recv_many(&mut forwarded, TURN_MAX) => Turn::Forwarded(forwarded),
                 received = self.socket.receive(&mut inbox) => match received {
                     Ok(()) => Turn::Datagrams,
-                    Err(error) => Turn::Broken(error),
+                    Err(error) => Turn::Failed(error),
                 },
                 () = sleep_until(wake_at.unwrap_or_else(TokioInstant::now)), if wake_at.is_some() => Turn::Timers,
                 () = &mut closing, if !self.is_closing => Turn::Closing,
@@ -129,16 +133,19 @@ impl Worker {
                 Turn::Datagrams => self.on_datagrams(&mut inbox, now),
                 Turn::Timers => self.on_timers(now),
                 Turn::Closing => self.close_all(now),
-                Turn::Broken(error) => {
-                    error!(%error, "a WebRTC socket is unusable");
-                    return;
-                }
+                Turn::Failed(error) => self.on_failure(&error).await,
             }
             if let Err(error) = self.settle_touched(now).await {
-                error!(%error, "a WebRTC socket is unusable");
-                return;
+                self.on_failure(&error).await;
             }
         }
+    }
+
+    /// What was to be sent is lost, as on a bad path; sessions live as long as their peers are heard.
+    async fn on_failure(&mut self, error: &std::io::Error) {
+        self.shared.metrics.socket_errors.inc();
+        warn!(%error, worker = self.number, "a WebRTC socket failed");
+        sleep(FAILURE_PAUSE).await;
     }
 
     fn on_datagrams(&mut self, inbox: &mut Inbox, now: Instant) {
