@@ -4,6 +4,7 @@
 mod ageing;
 mod delivery;
 mod faults;
+mod hls_of_whip;
 mod operations;
 mod players;
 mod playlists;

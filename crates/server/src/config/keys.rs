@@ -222,7 +222,8 @@ pub static KEYS: &[Key] = &[
         "rtmp.reconnect_grace_s",
         number(0, HOUR_S, "s"),
         "30",
-        "An encoder that drops may come back within this: same show, viewers stay.",
+        "An encoder or WebRTC publisher that drops may come back within this: same show, viewers\n\
+         stay.",
     ),
     key(
         "rtmp.message_bytes_max",

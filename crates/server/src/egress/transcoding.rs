@@ -121,3 +121,36 @@ fn compute(
     }
     (transcoder, made)
 }
+
+#[cfg(test)]
+mod tests {
+    use tally_media::TrackId;
+    use tally_testsource::{Options as SourceOptions, TestSource};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// On the test's one thread nothing is transcoded while frames are pushed: a transcoder that is
+    /// far behind.
+    #[tokio::test(start_paused = true)]
+    async fn a_transcoder_that_is_behind_costs_sound_and_no_time() {
+        let mut source = TestSource::new(SourceOptions::default()).unwrap();
+        let track = source.tracks()[1].clone();
+        let lost = Metrics::new().hls.untranscoded_frames;
+        let (made, mut output) = mpsc::channel(1);
+        let transcoding =
+            Transcoding::start(&track, Target::Opus, 7, made, WAITING_MAX, &lost).unwrap();
+        let frames = std::iter::from_fn(|| Some(source.next_frame()));
+        let sound = frames.filter(|(id, _)| *id == TrackId::Audio(0)).map(|(_, frame)| frame);
+        sound.take(WAITING_MAX + 36).for_each(|frame| transcoding.push(frame));
+        assert_eq!(lost.get(), 36);
+        drop(transcoding);
+        let mut frames = 0;
+        while let Some(made) = output.recv().await {
+            assert_eq!(made.run, 7);
+            frames += 1;
+        }
+        // 64 frames of 1,024 samples are 68 of 960 and what the encoder holds back.
+        assert!((68..=70).contains(&frames), "{frames}");
+    }
+}
