@@ -20,10 +20,13 @@ pub fn start(config: &Server) {
     };
 }
 
-/// The directives as configured, which were checked with the configuration. rustls warns of what any
-/// client may do as often as it likes (an address as server name, for one): asked for only by name.
+/// Crates that tell of every step of every peer, and warn of what any client may do as often as it
+/// likes (an address as server name, candidates that cannot be reached): asked for only by name.
+const TALKATIVE: &str = "rustls=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error";
+
+/// The directives as configured, which were checked with the configuration.
 fn filter(directives: &str) -> EnvFilter {
-    EnvFilter::new(format!("rustls=error,{directives}"))
+    EnvFilter::new(format!("{TALKATIVE},{directives}"))
 }
 
 #[cfg(test)]
@@ -38,8 +41,10 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_make_rustls_say_is_logged_only_when_asked_for() {
-        assert_eq!(directives("info"), ["info", "rustls=error"]);
-        assert_eq!(directives("info,rustls=debug"), ["info", "rustls=debug"]);
+    fn what_clients_make_libraries_say_is_logged_only_when_asked_for() {
+        let quiet = ["rtc_dtls=error", "rtc_ice=error", "rtc_sctp=error"];
+        assert_eq!(directives("info"), [&["info"], &quiet[..], &["rustls=error"]].concat());
+        let asked = directives("info,rustls=debug");
+        assert_eq!(asked, [&["info"], &quiet[..], &["rustls=debug"]].concat());
     }
 }

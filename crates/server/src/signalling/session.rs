@@ -54,9 +54,9 @@ pub(super) async fn layer(
             return Err(unprocessable("mediaId is not that of the video"));
         }
         if let Some(track) = choice.layer {
-            let show = signalling.shows.by_handle(&place.handle);
-            let has_track =
-                show.is_some_and(|show| show.stream().tracks().iter().any(|t| t.id == track));
+            let show = signalling.shows.by_id(&session.show);
+            let tracks = show.map(|show| show.stream().tracks()).unwrap_or_default();
+            let has_track = tracks.iter().any(|it| it.id == track);
             if !has_track {
                 return Err(unprocessable("the show has no such layer"));
             }
@@ -129,12 +129,14 @@ impl Signalling {
 
     /// DELETE (W7). Whatever `If-Match` says (W6).
     fn end(&self, place: &Place) -> Result<Response, Problem> {
+        self.on(place, |_| Ok(()))?;
         if let SessionState::Established(session) = self.sessions.remove(place)? {
             // First: a publisher that says goodbye is not to be taken for lost.
             if let Some(publisher) = &session.publisher {
                 publisher.end();
             }
-            self.webrtc.close(&session.id).map_err(|_| gone())?;
+            // Its show may have closed a publisher's session by now.
+            let _ = self.webrtc.close(&session.id);
         }
         Ok(reply::ok())
     }
