@@ -18,6 +18,7 @@ pub struct Request {
     method: &'static str,
     target: String,
     headers: Vec<(String, String)>,
+    body: String,
 }
 
 /// What came back.
@@ -38,7 +39,8 @@ pub struct Response {
 impl Request {
     /// A GET of a path with its query.
     pub fn get(address: SocketAddr, target: &str) -> Self {
-        Self { address, method: "GET", target: target.to_owned(), headers: Vec::new() }
+        let (target, headers, body) = (target.to_owned(), Vec::new(), String::new());
+        Self { address, method: "GET", target, headers, body }
     }
 
     /// The same with another method.
@@ -55,17 +57,25 @@ impl Request {
         self
     }
 
+    /// Gives it a body of text.
+    #[must_use]
+    pub fn body(mut self, media_type: &str, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        let length = body.len().to_string();
+        self.header("content-type", media_type).header("content-length", &length)
+    }
+
     /// Sends it and reads the whole answer.
     ///
     /// # Errors
     /// When the connection fails or the answer is not HTTP.
     pub fn send(&self) -> anyhow::Result<Response> {
-        let Self { address, method, target, .. } = self;
+        let Self { address, method, target, body, .. } = self;
         let mut stream = TcpStream::connect_timeout(address, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         let started = wait::now();
-        stream.write_all(self.head().as_bytes())?;
+        stream.write_all((self.head() + body).as_bytes())?;
         let mut reader = BufReader::new(stream);
         ensure!(!reader.fill_buf()?.is_empty(), "{method} {target}: closed without an answer");
         let first_byte = started.elapsed();
@@ -81,7 +91,7 @@ impl Request {
     }
 
     fn head(&self) -> String {
-        let Self { address, method, target, headers } = self;
+        let Self { address, method, target, headers, .. } = self;
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -94,6 +104,12 @@ impl Response {
     /// The value of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a header, by its lower-case name.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(key, _)| key == name);
+        named.map(|(_, value)| value.as_str()).collect()
     }
 
     /// The body as text.

@@ -10,3 +10,4 @@ mod players;
 mod playlists;
 mod publishers;
 mod shows;
+mod signalling;
