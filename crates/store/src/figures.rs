@@ -9,7 +9,8 @@ use tally_watch::figures::{Minute, Report, Window};
 use tally_watch::log::Position;
 use tally_watch::{Figures, FinalRecord, NodeId, ShowId, ViewerKey};
 
-use crate::{CreatorId, Result, Store};
+use crate::events::put_event;
+use crate::{CreatorId, NewEvent, Result, Store};
 
 /// The figures' columns, in the order of [`Figures::to_numbers`].
 macro_rules! figures {
@@ -64,7 +65,7 @@ impl WatchTotals<'_> {
     }
 
     /// Keeps a final record and all that was summed up in it, in one transaction with the position of
-    /// its record in the log. One that is there stays as it is: final is final. Gives back whether the
+    /// its record in the log and the `event` that tells of it. One that is there stays as it is: final is final. Gives back whether the
     /// show is final in the store now; false if the store does not know it.
     ///
     /// # Errors
@@ -75,6 +76,7 @@ impl WatchTotals<'_> {
         show: ShowId,
         record: &FinalRecord,
         report: &Report,
+        event: Option<&NewEvent>,
     ) -> Result<bool> {
         let mut transaction = self.0.begin_write().await?;
         let put = async {
@@ -82,6 +84,7 @@ impl WatchTotals<'_> {
             let viewers = &report.valid_unique_viewers;
             let is_known = put_final(&mut transaction, show, record, viewers).await?;
             put_minutes(&mut transaction, show, &report.minutes).await?;
+            put_event(&mut transaction, event.filter(|_| is_known)).await?;
             Ok(is_known)
         };
         let is_known = put.await.map_err(|source| self.0.error(source))?;

@@ -4,8 +4,9 @@ use sqlx::Row as _;
 use sqlx::SqliteConnection;
 use tally_program::{Decision, LevelState};
 
+use crate::events::put_event;
 use crate::shows::{from_json, to_json};
-use crate::{CreatorId, Result, Store};
+use crate::{CreatorId, NewEvent, Result, Store};
 
 /// The levels of a [`Store`].
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +39,19 @@ impl Levels<'_> {
         set(&mut connection, creator, state).await.map_err(|source| self.0.error(source))
     }
 
-    /// Keeps a decision and where it leaves the creator, in one transaction. Gives back false, and
+    /// Keeps a decision, where it leaves the creator, and the `event` that tells of it, in one
+    /// transaction. Gives back false, and
     /// keeps nothing, if the creator does not stand where the decision begins (any more): another one
     /// came before it, perhaps this very one.
     ///
     /// # Errors
     /// What the database says; nothing is kept then.
-    pub async fn decide(&self, creator: CreatorId, decision: &Decision) -> Result<bool> {
+    pub async fn decide(
+        &self,
+        creator: CreatorId,
+        decision: &Decision,
+        event: Option<&NewEvent>,
+    ) -> Result<bool> {
         let mut transaction = self.0.begin_write().await?;
         let put = async {
             if state(&mut transaction, creator).await? != Some(decision.before) {
@@ -61,6 +68,7 @@ impl Levels<'_> {
             .bind(to_json(decision))
             .execute(&mut *transaction)
             .await?;
+            put_event(&mut transaction, event).await?;
             Ok(true)
         };
         let kept = put.await.map_err(|source| self.0.error(source))?;

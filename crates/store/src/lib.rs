@@ -6,6 +6,7 @@
 //! - [`Handle`]: a creator's public name, valid by construction.
 //! - [`StreamKey`]: a secret that is shown once and never stored.
 //! - [`Shows`], [`WatchTotals`], [`Levels`]: broadcasts, their figures, their creators' levels.
+//! - [`Events`]: what happened and is told by webhook, kept with what it tells of.
 //! - [`watch_log`]: the append-only log that watch time is counted from.
 //!
 //! # Must never
@@ -23,6 +24,7 @@
 mod authenticate;
 mod creators;
 mod error;
+mod events;
 mod figures;
 mod handle;
 mod levels;
@@ -33,9 +35,10 @@ pub mod watch_log;
 
 pub use creators::{Creator, CreatorId, Creators};
 pub use error::{Error, Result};
+pub use events::{Event, Events, NewEvent};
 pub use figures::WatchTotals;
 pub use handle::{Handle, InvalidHandle};
 pub use levels::Levels;
 pub use open::{BUSY_MS_MAX, Store};
-pub use shows::{Show, Shows};
+pub use shows::{NewShow, Show, Shows};
 pub use stream_key::StreamKey;

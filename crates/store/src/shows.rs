@@ -6,7 +6,8 @@ use tally_program::Rights;
 use tally_watch::ShowId;
 use tally_watch::figures::Window;
 
-use crate::{CreatorId, Handle, Result, Store};
+use crate::events::put_event;
+use crate::{CreatorId, Handle, NewEvent, Result, Store};
 
 /// One broadcast, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,21 @@ pub struct Show {
     pub rights: Option<Rights>,
 }
 
+/// A show that goes live.
+#[derive(Clone, Copy, Debug)]
+pub struct NewShow<'a> {
+    /// The ledger's number.
+    pub id: ShowId,
+    /// What URLs call it.
+    pub name: &'a str,
+    /// Whose it is.
+    pub creator: CreatorId,
+    /// When, in Unix milliseconds.
+    pub went_live_at_ms: i64,
+    /// What it may do; nothing for a creator without a level.
+    pub rights: Option<&'a Rights>,
+}
+
 /// The shows of a [`Store`].
 #[derive(Clone, Copy, Debug)]
 pub struct Shows<'a>(pub(crate) &'a Store);
@@ -44,48 +60,50 @@ macro_rules! select_show {
 }
 
 impl Shows<'_> {
-    /// A show goes live. One that is there already stays as it is.
+    /// A show goes live; `event` tells of it. One that is there already stays as it is.
     ///
     /// # Errors
-    /// What the database says; for a creator it does not know, too.
-    pub async fn begin(
-        &self,
-        id: ShowId,
-        name: &str,
-        creator: CreatorId,
-        went_live_at_ms: i64,
-        rights: Option<&Rights>,
-    ) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO shows (id, name, creator_id, went_live_at_ms, rights) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(id.0.cast_signed())
-        .bind(name)
-        .bind(creator.0)
-        .bind(went_live_at_ms)
-        .bind(rights.map(to_json))
-        .execute(&self.0.pool)
-        .await
-        .map_err(|source| self.0.error(source))?;
-        Ok(())
+    /// What the database says; for a creator it does not know, too. Nothing is kept then.
+    pub async fn begin(&self, show: &NewShow<'_>, event: Option<&NewEvent>) -> Result<()> {
+        let mut transaction = self.0.begin_write().await?;
+        let put = async {
+            sqlx::query(
+                "INSERT INTO shows (id, name, creator_id, went_live_at_ms, rights) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(show.id.0.cast_signed())
+            .bind(show.name)
+            .bind(show.creator.0)
+            .bind(show.went_live_at_ms)
+            .bind(show.rights.map(to_json))
+            .execute(&mut *transaction)
+            .await?;
+            put_event(&mut transaction, event).await
+        };
+        put.await.map_err(|source| self.0.error(source))?;
+        transaction.commit().await.map_err(|source| self.0.error(source))
     }
 
-    /// A show has ended. Of two ends the later holds, as in the ledger; a final show has its end.
+    /// A show has ended; `event` tells of it. Of two ends the later holds, as in the ledger; a final
+    /// show has its end.
     ///
     /// # Errors
-    /// What the database says.
-    pub async fn end(&self, id: ShowId, ended_at_ms: i64) -> Result<()> {
-        sqlx::query(
-            "UPDATE shows SET ended_at_ms = max(coalesce(ended_at_ms, $2), $2) \
-             WHERE id = $1 AND final_at_ms IS NULL",
-        )
-        .bind(id.0.cast_signed())
-        .bind(ended_at_ms)
-        .execute(&self.0.pool)
-        .await
-        .map_err(|source| self.0.error(source))?;
-        Ok(())
+    /// What the database says; nothing is kept then.
+    pub async fn end(&self, id: ShowId, ended_at_ms: i64, event: Option<&NewEvent>) -> Result<()> {
+        let mut transaction = self.0.begin_write().await?;
+        let put = async {
+            sqlx::query(
+                "UPDATE shows SET ended_at_ms = max(coalesce(ended_at_ms, $2), $2) \
+                 WHERE id = $1 AND final_at_ms IS NULL",
+            )
+            .bind(id.0.cast_signed())
+            .bind(ended_at_ms)
+            .execute(&mut *transaction)
+            .await?;
+            put_event(&mut transaction, event).await
+        };
+        put.await.map_err(|source| self.0.error(source))?;
+        transaction.commit().await.map_err(|source| self.0.error(source))
     }
 
     /// One show.

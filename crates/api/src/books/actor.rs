@@ -10,7 +10,7 @@ use tally_store::Store;
 use tally_store::watch_log::Refused;
 use tally_watch::figures::Report;
 use tally_watch::{Evidence, FinalRecord, Heartbeat, Interval, SessionId, ShowId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -27,6 +27,9 @@ pub(super) const RING_LENGTH: usize = 65_536;
 /// Commands that can wait: a tenth of a second of a full house, four times over.
 pub(super) const COMMANDS_MAX: usize = 4_096;
 
+/// Shows whose figures became final that a slow listener can fall behind by.
+pub(super) const FINALIZED_MAX: usize = 256;
+
 /// The ring is emptied, and one turn of what is pending logged, this often.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -38,6 +41,12 @@ pub(super) const TOTALS: u64 = 10 * SECOND;
 
 /// What failed is tried again, and the log compacted if need be, every so many turns.
 pub(super) const UPKEEP: u64 = 60 * SECOND;
+
+/// Old events are forgotten every so many turns.
+const HOUR: u64 = 3_600 * SECOND;
+
+/// Events are kept this long, told or not: time to repair a receiver, and to see what it missed.
+const EVENTS_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
 /// The log is compacted when this much has been written that no snapshot stands for.
 const COMPACT_BYTES: u64 = 256 * 1_024 * 1_024;
@@ -98,6 +107,7 @@ enum Done {
     Totals { shows: Vec<ShowId>, stored: bool },
     Final { show: ShowId, stored: bool },
     Compacted { forgotten: Vec<ShowId>, compacted: bool },
+    Tidied { tidied: bool },
 }
 
 /// How many people watch each show, for who asks often.
@@ -114,6 +124,8 @@ pub(super) struct Actor {
     /// Final shows that are not in the store yet.
     pub(super) unarchived: BTreeSet<ShowId>,
     pub(super) work: Work,
+    /// Tells of shows whose final figures are in the store.
+    pub(super) finalized: broadcast::Sender<ShowId>,
 }
 
 /// What is being done for the actor meanwhile; one of each kind at a time.
@@ -214,6 +226,9 @@ impl Actor {
                 self.compact(now_ms);
             }
         }
+        if turn.is_multiple_of(HOUR) {
+            self.tidy(now_ms);
+        }
     }
 
     fn empty_ring(&mut self) {
@@ -301,6 +316,14 @@ impl Actor {
         });
     }
 
+    fn tidy(&mut self, now_ms: i64) {
+        let store = self.store.clone();
+        self.work.tasks.spawn(async move {
+            let forgotten = store.events().forget_before(now_ms - EVENTS_KEPT_MS).await;
+            Done::Tidied { tidied: forgotten.is_ok() }
+        });
+    }
+
     fn learn(&mut self, done: Done) {
         let counters = Arc::clone(&self.core.counters);
         match done {
@@ -317,10 +340,15 @@ impl Actor {
                 if stored {
                     self.core.forget(show);
                     self.work.forgotten.insert(show);
+                    // Nobody need listen.
+                    let _ = self.finalized.send(show);
                 } else {
                     self.work.failed.insert(show);
                 }
                 self.count_unarchived();
+            }
+            Done::Tidied { tidied } => {
+                count(&counters.failed_store_writes, u64::from(!tidied));
             }
             Done::Compacted { forgotten, compacted } => {
                 self.work.compacting = false;

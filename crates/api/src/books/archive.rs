@@ -9,6 +9,8 @@ use tally_watch::figures::Report;
 use tally_watch::log::Position;
 use tally_watch::{Figures, FinalRecord, ShowId};
 
+use super::events::show_finalized;
+
 /// A show whose final record is in the log.
 pub(super) struct FinalShow {
     pub(super) show: ShowId,
@@ -39,7 +41,12 @@ pub(super) async fn store_final(log: WatchLog, store: Store, is: FinalShow) -> b
         return false;
     }
     let FinalShow { show, record, report, position } = is;
-    match store.watch_totals().put_final(position, show, &record, &report).await {
+    let put = async {
+        let Some(known) = store.shows().get(show).await? else { return Ok(false) };
+        let event = show_finalized(&known.name, &known.handle, &record);
+        store.watch_totals().put_final(position, show, &record, &report, Some(&event)).await
+    };
+    match put.await {
         Ok(true) => true,
         Ok(false) => {
             tracing::warn!(
@@ -49,6 +56,7 @@ pub(super) async fn store_final(log: WatchLog, store: Store, is: FinalShow) -> b
             false
         }
         Err(error) => {
+            let error: tally_store::Error = error;
             tracing::warn!(show = show.0, %error, "a final show was not stored");
             false
         }

@@ -15,11 +15,15 @@ use tally_watch::{
     PlaybackSession, SessionId, ShowId, ShowState, Verdict,
 };
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::actor::{Actor, COMMANDS_MAX, Command, RING_LENGTH, Reported, Seen, Viewers, Work};
+use super::actor::{
+    Actor, COMMANDS_MAX, Command, FINALIZED_MAX, RING_LENGTH, Reported, Seen, Viewers, Work,
+};
 use super::core::Core;
+use super::events::{show_ended, show_started};
 use super::health::{BooksHealth, Counters, count};
+use super::levels::Levels;
 use super::pending::About;
 use crate::{Outside, SessionGrant, show_id};
 
@@ -116,6 +120,9 @@ pub struct Books {
     store: Store,
     counters: Arc<Counters>,
     viewers: Viewers,
+    levels: Option<Levels>,
+    /// Weak, so that listeners see the end of the books.
+    finalized: broadcast::WeakSender<ShowId>,
 }
 
 impl Books {
@@ -146,6 +153,8 @@ impl Books {
         let (ring, seen) = sync_channel(RING_LENGTH);
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
         let viewers = Viewers::default();
+        let (tell, _) = broadcast::channel(FINALIZED_MAX);
+        let (levels, finalized) = (None, tell.downgrade());
         let actor = Actor {
             core,
             ring: seen,
@@ -156,10 +165,27 @@ impl Books {
             viewers: Arc::clone(&viewers),
             unarchived,
             work: Work::default(),
+            finalized: tell,
         };
         tokio::spawn(actor.run());
-        let books = Self { ring, commands, log, store, counters, viewers };
+        let books = Self { ring, commands, log, store, counters, viewers, levels, finalized };
         Ok((books, recovered.report))
+    }
+
+    /// The same books for shows that get the rights of their creator's level. To be called before they
+    /// are handed around.
+    #[must_use]
+    pub fn with_levels(self, levels: Levels) -> Self {
+        Self { levels: Some(levels), ..self }
+    }
+
+    /// Tells of every show from now on whose final figures are in the store; for [`Levels::run`].
+    ///
+    /// # Errors
+    /// [`Unavailable::Closed`].
+    pub fn finalized(&self) -> Result<broadcast::Receiver<ShowId>, Unavailable> {
+        let sender = self.finalized.upgrade().ok_or(Unavailable::Closed)?;
+        Ok(sender.subscribe())
     }
 
     /// A stretch of a show's media was published, on the EXT-X-PROGRAM-DATE-TIME axis. Never waits,
@@ -186,7 +212,14 @@ impl Books {
             .await?;
         let begun = async {
             let creator = self.store.ensure_creator(handle).await?.id;
-            self.store.shows().begin(id, name, creator, went_live_ms, None).await
+            let rights = match &self.levels {
+                Some(levels) => Some(levels.rights(creator).await?),
+                None => None,
+            };
+            let (rights, went_live_at_ms) = (rights.as_ref(), went_live_ms);
+            let show = tally_store::NewShow { id, name, creator, went_live_at_ms, rights };
+            let event = show_started(name, handle, went_live_ms);
+            self.store.shows().begin(&show, Some(&event)).await
         };
         self.stored(begun.await)
     }
@@ -197,7 +230,7 @@ impl Books {
     /// [`Unavailable`]; to be tried again.
     pub async fn ended(&self, show: ShowId, at_ms: i64) -> Result<(), Unavailable> {
         self.know(vec![Evidence { show, fact: Fact::Ended { at_ms } }]).await?;
-        self.stored(self.store.shows().end(show, at_ms).await)
+        self.stored(end(&self.store, show, at_ms).await)
     }
 
     /// A session was minted. Does not wait for the disk: should a crash take the record, the session's
@@ -396,10 +429,16 @@ async fn end_interrupted(
     for show in store.shows().not_final().await? {
         let ended_ms = core.ledger.show(show.id).and_then(ShowState::ended_ms);
         if show.ended_at_ms.is_none() {
-            store.shows().end(show.id, ended_ms.unwrap_or(show.went_live_at_ms)).await?;
+            end(store, show.id, ended_ms.unwrap_or(show.went_live_at_ms)).await?;
         }
     }
     Ok(())
+}
+
+async fn end(store: &Store, id: ShowId, at_ms: i64) -> tally_store::Result<()> {
+    let show = store.shows().get(id).await?;
+    let event = show.map(|show| show_ended(&show.name, &show.handle, at_ms));
+    store.shows().end(id, at_ms, event.as_ref()).await
 }
 
 fn warn_of_loss(stored: Option<Position>, found: Option<Position>, report: ReplayReport) {

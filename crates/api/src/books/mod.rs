@@ -20,13 +20,18 @@
 //! went_live -> live, provisional totals go to the store -> ended -> final_after_ms later: a final
 //! record goes to the log, then with minutes and viewers to the store -> the evidence is forgotten
 //! ```
+//! Each of these steps leaves an event in the store, in the same transaction; [`Levels`] decides on the
+//! creator's level after the last.
+//!
 //! A show that was live when the process died ended with its last published media.
 
 mod actor;
 mod archive;
 mod core;
+mod events;
 mod handle;
 mod health;
+mod levels;
 mod pending;
 mod presence;
 
@@ -35,3 +40,4 @@ mod tests;
 
 pub use handle::{Books, BooksError, BooksOptions, NewShow, Receipt, Unavailable, WatchTime};
 pub use health::BooksHealth;
+pub use levels::Levels;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tally_store::NewShow;
 use tally_store::watch_log::{LogOptions, WatchLog};
 use tally_watch::{
     Attention, Attested, Basis, Delivered, DeliveryKind, Evidence, Fact, Interval, Ledger, NodeId,
@@ -129,7 +130,8 @@ async fn final_figures_are_compared_with_the_database() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path().join("tally.db").to_str().unwrap()).await.unwrap();
     let creator = store.ensure_creator(&"alice".parse().unwrap()).await.unwrap().id;
-    store.shows().begin(SHOW, "a-show", creator, 0, None).await.unwrap();
+    let show = NewShow { id: SHOW, name: "a-show", creator, went_live_at_ms: 0, rights: None };
+    store.shows().begin(&show, None).await.unwrap();
     let log = directory.path().join("watch");
     let record = FinalRecord::first(figures(), 6);
     write(&log, Some(record.clone())).await;
@@ -140,6 +142,6 @@ async fn final_figures_are_compared_with_the_database() {
     let stored = FinalRecord { figures: Figures { views: 9, ..record.figures }, ..record };
     let position = recovered.positions.last(NodeId(1)).unwrap();
     let report = tally_watch::figures::Report::default();
-    store.watch_totals().put_final(position, SHOW, &stored, &report).await.unwrap();
+    store.watch_totals().put_final(position, SHOW, &stored, &report, None).await.unwrap();
     assert_eq!(compare(&recovered, &store, &mut out).await.unwrap(), 1);
 }

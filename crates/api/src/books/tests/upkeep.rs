@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use tally_store::Store;
 use tally_store::watch_log::{Directory, LogOptions, WatchLog, read};
+use tally_store::{NewShow, Store};
 use tally_watch::{Basis, DeliveryKind, Evidence, Fact, Ledger, NodeId, SessionId};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
-use super::place::{GO_LIVE_MS, Place, grant, heartbeats, media, show};
+use super::place::{GO_LIVE_MS, Place, SHOW, grant, heartbeats, media, show};
 use crate::books::actor::{Actor, SECOND, TOTALS, UPKEEP, Viewers};
 use crate::books::core::Core;
 use crate::books::pending::About;
@@ -20,7 +20,9 @@ use crate::books::pending::About;
 async fn actor(place: &Place) -> (Actor, Store) {
     let store = place.store().await;
     let creator = store.ensure_creator(&"alice".parse().unwrap()).await.unwrap().id;
-    store.shows().begin(show(), "the-show", creator, GO_LIVE_MS, None).await.unwrap();
+    let new =
+        NewShow { id: show(), name: SHOW, creator, went_live_at_ms: GO_LIVE_MS, rights: None };
+    store.shows().begin(&new, None).await.unwrap();
     let options =
         LogOptions { node: NodeId(1), epoch_before: 0, sync_every: Duration::from_millis(1) };
     let log = WatchLog::open(&place.log(), options).unwrap().log;
@@ -43,6 +45,7 @@ async fn actor(place: &Place) -> (Actor, Store) {
         viewers: Viewers::default(),
         unarchived: Default::default(),
         work: Default::default(),
+        finalized: broadcast::channel(1).0,
     };
     (actor, store)
 }
