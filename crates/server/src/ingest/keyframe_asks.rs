@@ -42,14 +42,15 @@ impl KeyframeAsks {
         Self { every_ms, tracks: Vec::new(), began: None, due: None, is_asked: false }
     }
 
-    /// A track was declared.
-    pub(super) fn track(&mut self, id: TrackId) {
-        if id.medium() == Medium::Video
-            && let Err(place) = self.tracks.binary_search(&id)
-        {
+    /// A track was declared. Whether its pictures are new.
+    pub(super) fn track(&mut self, id: TrackId) -> bool {
+        let place = self.tracks.binary_search(&id);
+        if let Some(place) = place.err().filter(|_| id.medium() == Medium::Video) {
             self.tracks.insert(place, id);
             self.forget_if_first(place);
+            return true;
         }
+        false
     }
 
     /// A track has ended.
@@ -129,7 +130,9 @@ mod tests {
     impl Clocks {
         fn new(tracks: &[TrackId]) -> Self {
             let mut asks = KeyframeAsks::new(2_000);
-            tracks.iter().for_each(|track| asks.track(*track));
+            for track in tracks {
+                assert_eq!(asks.track(*track), track.medium() == Medium::Video);
+            }
             Self { asks, start: Instant::now() }
         }
 

@@ -13,8 +13,9 @@ use std::time::Duration;
 use tally_media::{Codec, Frame, Track, TrackId};
 use tokio::time::Instant;
 
-/// Least time between two sizes declared: more than the seconds in which an encoder tries out what the
-/// network bears, less than a viewer puts up with the wrong size in a statistic.
+/// Least time between two sizes declared: longer than an encoder stays with one while it tries out what
+/// the network bears, and three segments as they come, so that a player is done with one change before
+/// the next.
 const SIZE_INTERVAL: Duration = Duration::from_secs(6);
 
 /// The sizes of one publisher's pictures.

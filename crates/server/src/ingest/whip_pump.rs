@@ -185,10 +185,9 @@ impl<C: PublisherControl> Pump<C> {
         match published {
             Published::Track(track) => {
                 info!(track = ?track.id, codec = track.codec.rfc6381(), "track");
-                if matches!(track.codec, Codec::Vp8(_)) {
+                if self.asks.track(track.id) && matches!(track.codec, Codec::Vp8(_)) {
                     warn!("no browser plays VP8 over HLS: only WebRTC viewers will see pictures");
                 }
-                self.asks.track(track.id);
                 if let Some(track) = self.sizes.track(track, now) {
                     self.publication.track(track);
                 }
