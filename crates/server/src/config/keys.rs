@@ -319,7 +319,7 @@ pub static KEYS: &[Key] = &[
         number(1, 100_000, "sessions"),
         "2000",
         "Viewers and publishers over WebRTC at a time; more get 503. A session holds some\n\
-         200 KB of memory.",
+         100 KB of memory.",
     ),
     key(
         "webrtc.requests_per_second_max",

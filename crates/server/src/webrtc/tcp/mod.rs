@@ -21,7 +21,7 @@ use tracing::debug;
 
 use super::Options;
 use super::table::Owner;
-use super::worker::{Command, Forwarded, Order, Shared};
+use super::worker::{Forwarded, Shared};
 use crate::net::{Incoming, Places};
 use crate::shutdown::Shutdown;
 use framing::{FRAME_BYTES_MAX, Frames, frame};
@@ -130,17 +130,8 @@ impl Connection {
             }
         };
         let (connection, queue) = mpsc::channel(QUEUE_MAX);
-        let order = Order::AddTcp { remote: path.remote, connection };
-        let known = async {
-            let mailbox = &self.shared.mailboxes[owner.worker];
-            let told = mailbox.commands.send(Command::To(owner.key, order)).await;
-            told.map_err(|_| Ended::Over)
-        };
-        if let Err(ended) = known.await {
-            return ended;
-        }
         tokio::select! {
-            ended = self.receive_all(owner, path, first, &mut receiving, &mut frames) => ended,
+            ended = self.receive_all(owner, path, (first, connection), &mut receiving, &mut frames) => ended,
             ended = send_all(queue, &mut sending) => ended,
         }
     }
@@ -149,17 +140,18 @@ impl Connection {
         &self,
         owner: Owner,
         path: Path,
-        first: Vec<u8>,
+        (first, connection): (Vec<u8>, mpsc::Sender<Vec<u8>>),
         receiving: &mut ReadHalf<'_>,
         frames: &mut Frames,
     ) -> Ended {
         let mailbox = &self.shared.mailboxes[owner.worker];
         let metrics = &self.shared.metrics;
-        let mut bytes = first;
+        let (mut bytes, mut connection) = (first, Some(connection));
         loop {
             metrics.received.inc();
             metrics.received_bytes.inc_by(bytes.len() as u64);
-            let datagram = Forwarded { key: owner.key, path, bytes, is_named: false };
+            let (key, connection) = (owner.key, connection.take());
+            let datagram = Forwarded { key, path, bytes, is_named: false, connection };
             // Waiting here holds the peer back, as TCP does.
             if mailbox.forwarded.send(datagram).await.is_err() {
                 return Ended::Over;

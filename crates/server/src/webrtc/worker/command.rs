@@ -1,6 +1,5 @@
 //! What the rest of the server asks of a worker.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tally_media::TrackId;
@@ -59,7 +58,6 @@ pub(in crate::webrtc) enum Order {
     Restart { local: Credentials, remote: Credentials },
     ChooseLayer(Option<TrackId>),
     WantKeyframe(TrackId),
-    AddTcp { remote: SocketAddr, connection: mpsc::Sender<Vec<u8>> },
     Stats(oneshot::Sender<SessionStats>),
     Close(String),
 }
@@ -71,6 +69,9 @@ pub(in crate::webrtc) struct Forwarded {
     pub(in crate::webrtc) bytes: Vec<u8>,
     /// It is a request that names the session.
     pub(in crate::webrtc) is_named: bool,
+    /// The first of a TCP connection: where answers along its path go. They come together, because
+    /// over TCP an answer that is lost is not asked for again.
+    pub(in crate::webrtc) connection: Option<mpsc::Sender<Vec<u8>>>,
 }
 
 /// How a worker is reached.

@@ -17,6 +17,8 @@ use crate::webrtc::table::Key;
 pub(super) struct Following {
     pub(super) show: Arc<Show>,
     pub(super) viewers: Vec<Key>,
+    /// Its viewers have been told, and whoever is late has nothing to wait for.
+    pub(super) is_over: bool,
     _subscription: Subscription,
     state: Option<ShowState>,
     layers: Arc<[FeedLayer]>,
@@ -45,6 +47,7 @@ impl Following {
         Self {
             show,
             viewers: Vec::new(),
+            is_over: false,
             _subscription: subscription,
             state: None,
             layers: Arc::default(),
@@ -72,7 +75,10 @@ impl Following {
             FeedItem::Frame(frame) => {
                 self.keep(&frame).map_or(News::None, |f| News::Frames(vec![f]))
             }
-            FeedItem::Ended => News::Ended,
+            FeedItem::Ended => {
+                self.is_over = true;
+                News::Ended
+            }
         }
     }
 

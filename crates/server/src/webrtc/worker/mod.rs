@@ -172,7 +172,13 @@ impl Worker {
                 self.on_datagram(owner.key, path, bytes, is_named, now);
                 continue;
             }
-            let datagram = Forwarded { key: owner.key, path, bytes: bytes.to_vec(), is_named };
+            let datagram = Forwarded {
+                key: owner.key,
+                path,
+                bytes: bytes.to_vec(),
+                is_named,
+                connection: None,
+            };
             let mailbox = self.shared.mailboxes.get(owner.worker);
             match mailbox.map(|mailbox| mailbox.forwarded.try_send(datagram)) {
                 Some(Ok(())) => self.shared.metrics.forwarded.inc(),
@@ -181,9 +187,20 @@ impl Worker {
         }
     }
 
-    fn on_forwarded(&mut self, mut datagram: Forwarded, now: Instant) {
-        let Forwarded { key, path, ref mut bytes, is_named } = datagram;
-        self.on_datagram(key, path, bytes, is_named, now);
+    fn on_forwarded(&mut self, datagram: Forwarded, now: Instant) {
+        let Forwarded { key, path, mut bytes, is_named, connection } = datagram;
+        if let Some(connection) = connection
+            && let Some(session) = self.sessions.get_mut(&key)
+        {
+            session.tcp.push_back(path.remote);
+            if session.tcp.len() > TCP_MAX
+                && let Some(oldest) = session.tcp.pop_front()
+            {
+                self.outgoing.remove_tcp(oldest);
+            }
+            self.outgoing.add_tcp(path.remote, connection);
+        }
+        self.on_datagram(key, path, &mut bytes, is_named, now);
     }
 
     fn on_datagram(
@@ -225,7 +242,11 @@ impl Worker {
                 Media::Publisher(Publisher::new(session, output))
             }
         };
-        let session = Session::new(id, owner, fragment, media, place);
+        let mut session = Session::new(id, owner, fragment, media, place);
+        let show = session.viewer().and_then(|viewer| self.shows.get(&viewer.show));
+        if show.is_some_and(|show| show.is_over) {
+            session.close_at = Some(now);
+        }
         self.sessions.insert(owner.key, session);
         let is_closing = self.is_closing;
         self.touch(owner.key, |session| {
@@ -253,25 +274,6 @@ impl Worker {
 
     fn on_order(&mut self, key: Key, order: Order, now: Instant) {
         let shared = Arc::clone(&self.shared);
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        match order {
-            Order::AddTcp { remote, connection } => {
-                session.tcp.push_back(remote);
-                if session.tcp.len() > TCP_MAX
-                    && let Some(oldest) = session.tcp.pop_front()
-                {
-                    self.outgoing.remove_tcp(oldest);
-                }
-                self.outgoing.add_tcp(remote, connection);
-                return;
-            }
-            Order::Stats(reply) => {
-                // An error means that who asked does not wait for it any more.
-                let _ = reply.send(session.stats(now));
-                return;
-            }
-            _ => {}
-        }
         self.touch(key, |session| match order {
             Order::AddCandidates(candidates) => {
                 candidates.iter().for_each(|candidate| session.add_remote_candidate(candidate));
@@ -300,7 +302,10 @@ impl Worker {
                 debug!(session = ?session.id, why, "closing");
                 session.close(now);
             }
-            Order::AddTcp { .. } | Order::Stats(_) => {}
+            Order::Stats(reply) => {
+                // An error means that who asked does not wait for it any more.
+                let _ = reply.send(session.stats(now));
+            }
         });
     }
 

@@ -267,6 +267,8 @@ impl Session {
 
     /// A request from `remote` named it.
     pub(super) fn claim(&mut self, remote: SocketAddr, table: &Table) {
+        // Said again each time: until the session is connected, somebody else may have said the same.
+        table.claim(remote, self.owner);
         if self.addresses.contains(&remote) {
             return;
         }
@@ -278,7 +280,6 @@ impl Session {
             table.release(oldest, self.owner);
         }
         self.addresses.push_back(remote);
-        table.claim(remote, self.owner);
     }
 
     /// After an ICE restart: the peer's agent uses the new name, and until it has heard of it the one
