@@ -18,9 +18,9 @@ struct Wall {
     tests_too: bool,
 }
 
-/// Sockets and tasks: only `api` and `server` have them.
+/// Sockets and tasks: only `api`, `server` and `loadtest` have them.
 const RUNTIME: &[&str] = &["async-std", "futures-timer", "mio", "smol", "socket2", "tokio"];
-/// HTTP belongs to `api` and `server`.
+/// HTTP belongs to `api`, `server` and `loadtest`.
 const HTTP: &[&str] = &["axum", "h3", "hyper", "hyper-util", "reqwest", "tower", "ureq"];
 /// Ciphers over sockets belong to the listeners.
 const TLS: &[&str] = &["native-tls", "openssl", "quinn", "rustls", "tokio-rustls"];
@@ -43,7 +43,7 @@ const FORMATS: &[&str] = &[
 
 const PURE: &[&[&str]] = &[RUNTIME, HTTP, TLS, CHANCE, SQL];
 
-const WALLS: [Wall; 17] = [
+const WALLS: [Wall; 18] = [
     Wall { name: "media", may_use: &[], never: PURE, tests_too: false },
     Wall { name: "rtmp", may_use: &["media"], never: PURE, tests_too: false },
     Wall { name: "cmaf", may_use: &["media"], never: PURE, tests_too: false },
@@ -92,6 +92,8 @@ const WALLS: [Wall; 17] = [
     },
     // End-to-end tests see what a stranger sees: the binary, its ports and nothing else.
     Wall { name: "e2e", may_use: &[], never: &[FORMATS, SQL], tests_too: true },
+    // A load tool may know the protocols, never the server.
+    Wall { name: "loadtest", may_use: &["media", "rtc"], never: &[FORMATS, SQL], tests_too: true },
     Wall { name: "xtask", may_use: &[], never: &[RUNTIME, HTTP, SQL], tests_too: true },
 ];
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::depacketize::Format;
+
 /// Longest name of a codec this side does not know that is kept, in bytes: it is only echoed.
 const NAME_BYTES_MAX: usize = 32;
 /// Most `fmtp` parameters kept of one codec; H.265 has the most, about 20.
@@ -39,6 +41,20 @@ impl CodecName {
         (Self::Opus, "opus"),
         (Self::Rtx, "rtx"),
     ];
+
+    /// How its payloads are read and written, where this crate can.
+    #[must_use]
+    pub const fn payload_format(&self) -> Option<Format> {
+        match self {
+            Self::H264 => Some(Format::H264),
+            Self::H265 => Some(Format::H265),
+            Self::Av1 => Some(Format::Av1),
+            Self::Vp8 => Some(Format::Vp8),
+            Self::Vp9 => Some(Format::Vp9),
+            Self::Opus => Some(Format::Opus),
+            Self::Rtx | Self::Other(_) => None,
+        }
+    }
 
     fn named(name: &str) -> Option<Self> {
         let known = Self::KNOWN.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(name));

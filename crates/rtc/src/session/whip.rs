@@ -13,7 +13,7 @@ use super::{CloseReason, Outbox, PeerEvent, PeerOptions};
 use crate::depacketize::Format;
 use crate::ingest::sources::{ExtensionIds, PayloadFormat, Section};
 use crate::ingest::{self, Config, Picture, Receiver};
-use crate::sdp::{CodecName, Extensions, Local, Negotiated, NegotiatedMedia};
+use crate::sdp::{Extensions, Local, Negotiated, NegotiatedMedia};
 use crate::transport::{Credentials, Datagram, Path, TransportError};
 
 /// A connected publisher that sends no frame of use for this long is closed: its connection alone costs
@@ -283,22 +283,11 @@ fn formats(negotiated: &Negotiated) -> Vec<(Medium, u8, Format)> {
     let medias = [(Medium::Audio, &negotiated.audio), (Medium::Video, &negotiated.video)];
     let of = |(medium, media): (Medium, &'_ Option<NegotiatedMedia>)| {
         let codecs = media.iter().flat_map(|media| &media.codecs);
-        let formats = codecs.filter_map(|it| Some((medium, it.payload_type, format(&it.name)?)));
+        let formats =
+            codecs.filter_map(|it| Some((medium, it.payload_type, it.name.payload_format()?)));
         formats.collect::<Vec<_>>()
     };
     medias.into_iter().flat_map(of).collect()
-}
-
-fn format(name: &CodecName) -> Option<Format> {
-    match name {
-        CodecName::H264 => Some(Format::H264),
-        CodecName::H265 => Some(Format::H265),
-        CodecName::Av1 => Some(Format::Av1),
-        CodecName::Vp8 => Some(Format::Vp8),
-        CodecName::Vp9 => Some(Format::Vp9),
-        CodecName::Opus => Some(Format::Opus),
-        CodecName::Rtx | CodecName::Other(_) => None,
-    }
 }
 
 fn config(negotiated: &Negotiated, local: &Local) -> Config {
