@@ -166,6 +166,6 @@ mod tests {
         let tags = read_tags(&file).unwrap();
         let expected = [(8, 300), (9, 0x0102_0304)];
         assert_eq!(tags.iter().map(|tag| (tag.kind, tag.at_ms)).collect::<Vec<_>>(), expected);
-        assert!(read_tags(&file[..26]).is_err());
+        assert!(read_tags(&file[..24]).is_err());
     }
 }
