@@ -14,6 +14,9 @@ use super::pictures::SILENT_MS_MAX;
 /// Older sound leaves first.
 const AUDIO_FRAMES_MAX: usize = 600;
 
+/// Sound that a joining viewer is sent at once, in milliseconds: what a player buffers in any case.
+const JOINING_SOUND_MS: i64 = 40;
+
 /// Frames in the order they were made. They are slices of what the hub keeps too, so a long group
 /// costs little more than the references; one longer than a viewer's backlog takes is of no use to any
 /// and not kept.
@@ -70,6 +73,17 @@ impl Group {
     /// All of it, in the order it was made.
     pub(crate) fn snapshot(&self) -> Arc<[Arc<PacketizedFrame>]> {
         self.frames.iter().cloned().collect()
+    }
+
+    /// What a viewer that joins is sent: the pictures of the group, which its decoder runs through,
+    /// and sound from now on. Players do not run through sound: Chromium plays a second that comes at
+    /// once some 6 % faster until it has caught up, and holds the picture back to it meanwhile.
+    pub(crate) fn for_joining(&self) -> Arc<[Arc<PacketizedFrame>]> {
+        let now_ms = self.frames.iter().map(|frame| frame.end_ms).max().unwrap_or_default();
+        let is_wanted = |frame: &&Arc<PacketizedFrame>| {
+            frame.track.medium() == Medium::Video || frame.end_ms > now_ms - JOINING_SOUND_MS
+        };
+        self.frames.iter().filter(is_wanted).cloned().collect()
     }
 
     fn put_audio(&mut self, frame: &Arc<PacketizedFrame>) {
@@ -197,6 +211,16 @@ mod tests {
         assert_eq!(kept(&group), later);
         group.remove(Video(1));
         assert_eq!(kept(&group), [(Video(0), 2)]);
+    }
+
+    #[test]
+    fn a_viewer_joins_at_the_sound_of_now() {
+        let mut group = Group::default();
+        put(&mut group, [picture(0, 0, true)]);
+        put(&mut group, (1..10).map(sound));
+        let sent: Vec<_> = group.for_joining().iter().map(|it| (it.track, it.number)).collect();
+        let expected = [(TrackId::Video(0), 0), (TrackId::Audio(0), 8), (TrackId::Audio(0), 9)];
+        assert_eq!(sent, expected);
     }
 
     #[test]

@@ -91,9 +91,9 @@ impl Following {
         is_new.then(|| Arc::clone(frame))
     }
 
-    /// The newest group and the sound since then.
+    /// The pictures of the newest group, and the sound of now.
     pub(super) fn group(&self) -> Arc<[Arc<PacketizedFrame>]> {
-        self.group.snapshot()
+        self.group.for_joining()
     }
 
     /// The layers for a viewer that agreed to this format.
