@@ -40,6 +40,15 @@ pub const EVENTS_MAX: usize = 256;
 /// Kept free for audio, in bits per second: Opus in stereo with its headers.
 pub const AUDIO_BPS: u64 = 120_000;
 
+/// Sound begins with the first frame that is at most this far behind the newest picture: a transcoder
+/// that starts with this viewer has seconds of sound to make anew, as fast as it can. A player runs
+/// through pictures, but not through sound: Chromium plays what comes at once some 6 % faster for many
+/// seconds, and holds the pictures back to it.
+const SOUND_BEHIND_MS_MAX: i64 = 200;
+
+/// Sound that is behind for this long is so at its publisher's, and goes out as it is.
+const SOUND_WAIT_MAX: Duration = Duration::from_secs(4);
+
 /// The lowest layer is sent for this long whatever the estimate, which only media can raise.
 pub const START_GRACE: Duration = Duration::from_secs(5);
 
@@ -118,6 +127,10 @@ pub struct Viewer {
     round_trip: RoundTrip,
     /// Position on the show's timeline at an instant, for sender reports.
     anchor: Option<(i64, Instant)>,
+    /// End of the newest frame, in milliseconds of the show.
+    newest_ms: i64,
+    /// Sound has begun; see [`SOUND_BEHIND_MS_MAX`].
+    has_sound: bool,
     reports_at: Option<Instant>,
     events: VecDeque<ViewerEvent>,
     loss: u8,
@@ -183,6 +196,8 @@ impl Viewer {
             transport_sequence: 0,
             round_trip: RoundTrip::default(),
             anchor: None,
+            newest_ms: i64::MIN,
+            has_sound: false,
             reports_at: None,
             events: VecDeque::new(),
             loss: 0,
@@ -245,8 +260,12 @@ impl Viewer {
     /// Takes a frame of any track of the stream.
     pub fn write(&mut self, frame: &Arc<PacketizedFrame>, now: Instant) {
         self.anchor.get_or_insert((frame.start_ms, now));
+        self.newest_ms = self.newest_ms.max(frame.end_ms);
         match frame.track.medium() {
             Medium::Audio if self.audio.is_some() => {
+                if !self.begins_sound(frame, now) {
+                    return;
+                }
                 if self.audio_frames.len() == AUDIO_FRAMES_MAX {
                     self.audio_frames.pop_front();
                 }
@@ -344,6 +363,14 @@ impl Viewer {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<ViewerEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether sound goes out: from the first on that is of now.
+    fn begins_sound(&mut self, frame: &PacketizedFrame, now: Instant) -> bool {
+        let waits = self.anchor.is_some_and(|(_, at)| now.duration_since(at) < SOUND_WAIT_MAX);
+        let is_of_now = self.newest_ms.saturating_sub(frame.end_ms) <= SOUND_BEHIND_MS_MAX;
+        self.has_sound |= is_of_now || !waits;
+        self.has_sound
     }
 
     fn write_video(&mut self, frame: &Arc<PacketizedFrame>, now: Instant) {

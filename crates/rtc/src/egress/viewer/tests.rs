@@ -439,3 +439,29 @@ fn fuzz_viewer_rtcp() {
         assert!((50_000..=20_000_000).contains(&estimate_bps));
     });
 }
+
+#[test]
+fn sound_begins_where_the_pictures_are() {
+    let sound = |start_ms| {
+        let shape = PacketizedFrame { start_ms, end_ms: start_ms + 20, ..frame(0, 1) };
+        Arc::new(PacketizedFrame { track: TrackId::Audio(0), ..shape })
+    };
+    let mut show = Show::new(1, 0);
+    let (viewer, now) = (&mut show.viewer, show.start);
+    let waiting =
+        |viewer: &Viewer| viewer.audio_frames.iter().map(|it| it.start_ms).collect::<Vec<_>>();
+    viewer.write(&Arc::new(frame(50, 1)), now);
+    viewer.write(&sound(1_800), now);
+    assert!(waiting(viewer).is_empty(), "220 ms behind the end of the picture");
+    viewer.write(&sound(1_820), now);
+    viewer.write(&Arc::new(frame(100, 1)), now);
+    viewer.write(&sound(1_840), now);
+    assert_eq!(waiting(viewer), [1_820, 1_840], "once begun it goes on");
+
+    let mut late = Show::new(1, 0);
+    let (viewer, now) = (&mut late.viewer, late.start);
+    viewer.write(&Arc::new(frame(50, 1)), now);
+    viewer.write(&sound(0), now);
+    viewer.write(&sound(20), now + SOUND_WAIT_MAX);
+    assert_eq!(waiting(viewer), [20], "sound that stays behind is the publisher's");
+}
