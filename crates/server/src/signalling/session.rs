@@ -15,9 +15,13 @@ use super::patch::{self, Asked};
 use super::sessions::{Countered, Established, Kind, Place, State as SessionState, gone};
 use super::{Signalling, layer as layers, offers, reply};
 use crate::http::problem::Problem;
+use crate::webrtc::SessionId;
 
 /// What a session takes.
 const ALLOW: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+
+/// When asking again may help that a worker was far behind: it catches up within a second or not.
+const BEHIND_RETRY_S: u32 = 1;
 
 /// The methods of a session's URL.
 pub(super) fn methods(kind: Kind) -> MethodRouter<Arc<Signalling>> {
@@ -61,7 +65,8 @@ pub(super) async fn layer(
                 return Err(unprocessable("the show has no such layer"));
             }
         }
-        signalling.webrtc.choose_layer(&session.id, choice.layer).map_err(|_| gone())?;
+        let chosen = signalling.webrtc.choose_layer(&session.id, choice.layer);
+        chosen.map_err(|_| signalling.untold(&session.id))?;
         Ok(reply::ok())
     })
 }
@@ -141,9 +146,19 @@ impl Signalling {
         Ok(reply::ok())
     }
 
+    /// Why a session could not be told something: it has just ended, or its worker is far behind.
+    fn untold(&self, id: &SessionId) -> Problem {
+        if self.webrtc.contains(id) {
+            Problem::unavailable("the session cannot take that now").retry_after_s(BEHIND_RETRY_S)
+        } else {
+            gone()
+        }
+    }
+
     /// W8
     fn add(&self, session: &Established, candidates: Vec<String>) -> Result<Response, Problem> {
-        self.webrtc.add_candidates(&session.id, candidates).map_err(|_| gone())?;
+        let added = self.webrtc.add_candidates(&session.id, candidates);
+        added.map_err(|_| self.untold(&session.id))?;
         Ok(reply::no_content())
     }
 
@@ -156,8 +171,9 @@ impl Signalling {
     ) -> Result<Response, Problem> {
         let local = self.webrtc.local();
         let restarted = self.webrtc.restart(&session.id, local.ice.clone(), remote.clone());
-        restarted.map_err(|_| gone())?;
-        self.webrtc.add_candidates(&session.id, candidates).map_err(|_| gone())?;
+        restarted.map_err(|_| self.untold(&session.id))?;
+        // Without them the peer's own checks tell where it is: the restart stands either way.
+        let _ = self.webrtc.add_candidates(&session.id, candidates);
         session.remote_ice = remote;
         session.etag = EntityTag::unique();
         let answer = local.restart_answer(session.transport_mid.as_deref());

@@ -253,3 +253,85 @@ impl Table {
 pub(super) fn gone() -> Problem {
     Problem::not_found("there is no such session (any more)")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use tally_rtc::sdp::VideoFormat;
+
+    use super::super::testing::local;
+    use super::*;
+
+    fn place(kind: Kind) -> Place {
+        Place::new("alice", kind, &SessionId::random())
+    }
+
+    fn established(id: SessionId) -> Established {
+        Established {
+            id,
+            show: "show".to_owned(),
+            etag: EntityTag::unique(),
+            remote_ice: local().ice,
+            transport_mid: None,
+            video_mid: None,
+            publisher: None,
+        }
+    }
+
+    fn offer() -> Countered {
+        let playable = Playable { video: Some(VideoFormat::Vp8), opus: true };
+        let offer = CounterOffer::new(&playable, &local()).unwrap();
+        let viewer = Viewer { show: "show".to_owned(), playable, session: None, local: local() };
+        let expires = Instant::now() + COUNTER_OFFER_LIFETIME;
+        Countered { viewer, offer, etag: EntityTag::unique(), expires }
+    }
+
+    fn is_there(sessions: &Sessions, place: &Place) -> bool {
+        sessions.with(place, |_| Ok(())).is_ok()
+    }
+
+    #[test]
+    fn sessions_that_ended_are_forgotten_and_the_others_kept() {
+        let sessions = Sessions::default();
+        let mut alive = Vec::new();
+        for number in 0..100 * SWEEP_MIN {
+            let (place, id) = (place(Kind::Whep), SessionId::random());
+            if number % SWEEP_MIN == 0 {
+                alive.push((place.clone(), id.clone()));
+            }
+            let running: Vec<_> = alive.iter().map(|(_, id)| id.clone()).collect();
+            sessions.establish(place, established(id), |id| running.contains(id));
+        }
+        assert!(alive.iter().all(|(place, _)| is_there(&sessions, place)));
+        assert!(sessions.list(usize::MAX).0 <= 3 * alive.len(), "{}", sessions.list(0).0);
+        assert_eq!(sessions.list(7).1.len(), 7);
+    }
+
+    /// W15
+    #[tokio::test(start_paused = true)]
+    async fn counter_offers_are_bounded_and_withdrawn() {
+        let sessions = Sessions::default();
+        let first = place(Kind::Whep);
+        sessions.counter(first.clone(), offer()).unwrap();
+        for _ in 1..COUNTER_OFFERS_MAX {
+            sessions.counter(place(Kind::Whep), offer()).unwrap();
+        }
+        let refused = sessions.counter(place(Kind::Whep), offer()).unwrap_err();
+        assert_eq!(refused.into_response().status(), 503);
+        assert!(is_there(&sessions, &first));
+        tokio::time::advance(COUNTER_OFFER_LIFETIME).await;
+        assert!(!is_there(&sessions, &first));
+        sessions.counter(place(Kind::Whep), offer()).unwrap();
+        assert_eq!(sessions.list(0).0, 1);
+    }
+
+    #[test]
+    fn a_session_is_found_under_its_own_url_only() {
+        let sessions = Sessions::default();
+        let place = place(Kind::Whep);
+        sessions.establish(place.clone(), established(SessionId::random()), |_| true);
+        assert!(!is_there(&sessions, &Place { kind: Kind::Whip, ..place.clone() }));
+        assert!(!is_there(&sessions, &Place { handle: "bob".to_owned(), ..place.clone() }));
+        assert!(sessions.remove(&place).is_ok() && sessions.remove(&place).is_err());
+    }
+}
