@@ -29,6 +29,10 @@ const GROWTH: (f64, f64) = (0.08, 0.03);
 const UNTESTED: f64 = 1.5;
 /// Time over which arriving bits are counted.
 const ARRIVAL_WINDOW_US: i64 = 500_000;
+/// Where a queue grows, the path carries what arrived in the fullest time of this length that ended
+/// this recently: the mean over longer is what was sent, which one keyframe may have made too much.
+const FULL_WINDOW_US: i64 = 150_000;
+const FULL_RECENT_US: i64 = 200_000;
 /// Loss below which a cap grows again, and above which the rate is cut.
 const LOSS: (f64, f64) = (0.02, 0.10);
 /// Packets and time over which loss is taken.
@@ -348,6 +352,27 @@ impl Estimator {
         (span_us > 150_000.0).then(|| bytes * 8e6 / span_us)
     }
 
+    /// Bits per second that arrived while the path was full, which it is or has just been.
+    fn carried_bps(&self) -> f64 {
+        let newest_us = self.arrivals.back().map_or(0, |it| it.0);
+        let (mut inside, mut first, mut most) = (0_u64, 0, 0_u64);
+        for &(at_us, bytes) in &self.arrivals {
+            inside += u64::from(bytes);
+            while let Some(old) =
+                self.arrivals.get(first).filter(|it| at_us - it.0 >= FULL_WINDOW_US)
+            {
+                inside -= u64::from(old.1);
+                first += 1;
+            }
+            if newest_us - at_us < FULL_RECENT_US {
+                most = most.max(inside);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a fraction of a second")]
+        let bps = most as f64 * 8e6 / FULL_WINDOW_US as f64;
+        bps
+    }
+
     fn elapsed_s(&mut self, now: Instant) -> f64 {
         let last = self.updated_at.replace(now);
         last.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64())
@@ -357,7 +382,7 @@ impl Estimator {
         let elapsed_s = self.elapsed_s(now).min(1.0);
         let Some(arriving_bps) = self.arriving_bps() else { return };
         match self.trendline.usage() {
-            Usage::Over => self.decrease(arriving_bps, now),
+            Usage::Over => self.decrease(arriving_bps.max(self.carried_bps()), now),
             // The queue drains: whatever drains it shall go on.
             Usage::Under => {}
             Usage::Normal => {
@@ -376,19 +401,19 @@ impl Estimator {
     }
 
     /// Once in a round trip: the feedback until then speaks of what was sent before.
-    fn decrease(&mut self, arriving_bps: f64, now: Instant) {
+    fn decrease(&mut self, carried_bps: f64, now: Instant) {
         let pause = self.round_trip.max(Duration::from_millis(100));
         if self.decreased_at.is_some_and(|at| now.saturating_duration_since(at) < pause) {
             return;
         }
         self.decreased_at = Some(now);
         self.capacity_bps = Some(match self.capacity_bps {
-            Some(known) if (known * 0.7..known * 1.3).contains(&arriving_bps) => {
-                0.8 * known + 0.2 * arriving_bps
+            Some(known) if (known * 0.7..known * 1.3).contains(&carried_bps) => {
+                0.8 * known + 0.2 * carried_bps
             }
-            _ => arriving_bps,
+            _ => carried_bps,
         });
-        self.delay_bps = self.delay_bps.min(arriving_bps * DECREASE);
+        self.delay_bps = self.delay_bps.min(carried_bps * DECREASE);
     }
 
     fn update_loss(&mut self, now: Instant) {

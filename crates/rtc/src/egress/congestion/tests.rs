@@ -25,6 +25,9 @@ struct Path {
     /// Sequence and arrival of what is under way to the viewer and back.
     flying: VecDeque<(u64, Option<i64>)>,
     queue_us_max: i64,
+    /// Most that is added to the delay, without reordering.
+    jitter_us: u64,
+    newest_us: i64,
 }
 
 impl Path {
@@ -44,6 +47,8 @@ impl Path {
             probe_bps: 0.0,
             flying: VecDeque::new(),
             queue_us_max: 0,
+            jitter_us: 0,
+            newest_us: 0,
         }
     }
 
@@ -79,6 +84,34 @@ impl Path {
         }
     }
 
+    /// Runs for a time with pictures of a layer, 30 a second, every 30th eight times as large, paced
+    /// as a viewer's are. Gives the lowest estimate of the second half.
+    fn run_pictures(&mut self, millis: i64, link_bps: f64, layer_bps: f64) -> f64 {
+        let (mut backlog_bits, mut lowest) = (0.0, f64::INFINITY);
+        for ms in 0..millis {
+            self.now_us += 1_000;
+            if ms % 33 == 0 {
+                let picture = layer_bps / 37.0;
+                backlog_bits += if ms % (33 * 30) == 0 { picture * 8.0 } else { picture };
+            }
+            let pace_bps = self.estimate().max(layer_bps) * 1.5;
+            let burst_bits = (pace_bps / 200.0).max(PACKET_BITS);
+            self.owed_bits = (self.owed_bits + pace_bps / 1_000.0).min(burst_bits);
+            while self.owed_bits >= PACKET_BITS && backlog_bits > 0.0 {
+                self.owed_bits -= PACKET_BITS;
+                backlog_bits -= PACKET_BITS;
+                self.send(link_bps);
+            }
+            if self.now_us % FEEDBACK_US == 0 {
+                self.feedback();
+            }
+            if ms > millis / 2 {
+                lowest = lowest.min(self.estimate());
+            }
+        }
+        lowest
+    }
+
     fn send(&mut self, link_bps: f64) {
         self.estimator.on_sent(self.next, PACKET_BYTES, self.now());
         let queue_us = (self.link_free_us - self.now_us).max(0);
@@ -88,7 +121,9 @@ impl Path {
             self.link_free_us =
                 self.link_free_us.max(self.now_us) + (PACKET_BITS * 1e6 / link_bps) as i64;
         }
-        self.flying.push_back((self.next, (!lost).then_some(self.link_free_us + DELAY_US)));
+        let jitter_us = (self.chance.number() % (self.jitter_us + 1)).cast_signed();
+        self.newest_us = self.newest_us.max(self.link_free_us + DELAY_US + jitter_us);
+        self.flying.push_back((self.next, (!lost).then_some(self.newest_us)));
         self.next += 1;
     }
 
@@ -151,6 +186,26 @@ fn probes_find_room_that_media_does_not_use() {
     let mut path = Path::new(0, 1);
     path.run(20_000, 4e6, 0.8e6);
     assert!(path.estimate() > 2.5e6, "{}", path.estimate());
+}
+
+#[test]
+fn a_keyframe_does_not_cost_the_layer_it_is_of() {
+    for (link_bps, layer_bps) in [(4e6, 2.2e6), (1e6, 0.4e6)] {
+        let mut path = Path::new(0, 1);
+        path.run(10_000, link_bps, 6e6);
+        let lowest = path.run_pictures(20_000, link_bps, layer_bps);
+        assert!(lowest > layer_bps * 1.15, "{layer_bps} on {link_bps}: {lowest}");
+    }
+}
+
+#[test]
+fn jitter_is_no_queue() {
+    for seed in 0..5 {
+        let mut path = Path::new(0, seed);
+        path.jitter_us = 30_000;
+        let lowest = path.run_pictures(30_000, 20e6, 0.8e6);
+        assert!(lowest > 0.8e6 * 1.15, "seed {seed}: {lowest}");
+    }
 }
 
 #[test]

@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 
 /// Packets sent within this time are one group: a burst says nothing about a queue by itself.
 const GROUP_US: i64 = 5_000;
+/// A packet that comes this soon after the one before, and nearer to it than it was sent, was held up
+/// with it: they are one group too, up to a length. A path that lets go of its packets in bursts says
+/// nothing about a queue by that.
+const BURST_US: (i64, i64) = (5_000, 100_000);
 /// Groups the slope is taken over.
 const WINDOW: usize = 20;
 /// Share of the old value in smoothed delay.
@@ -20,7 +24,7 @@ const THRESHOLD_MS: (f64, f64, f64) = (12.5, 6.0, 600.0);
 const THRESHOLD_SPEED: (f64, f64) = (0.0087, 0.039);
 /// A slope further beyond the threshold than this is a jump of the path: no reason to adapt.
 const JUMP_MS: f64 = 15.0;
-/// Overuse must last this long.
+/// Overuse must last this long, and for more than one group: those of pictures are further apart.
 const OVERUSE_MS: f64 = 10.0;
 
 /// What the queue on the path does.
@@ -38,6 +42,7 @@ pub(super) enum Usage {
 struct Group {
     first_sent_us: i64,
     last_sent_us: i64,
+    first_arrival_us: i64,
     last_arrival_us: i64,
 }
 
@@ -52,7 +57,8 @@ pub(super) struct Trendline {
     groups: u32,
     threshold_ms: f64,
     updated_ms: Option<f64>,
-    over_ms: f64,
+    /// How long and for how many groups the slope has been beyond the threshold.
+    over: (f64, u32),
     previous_slope: f64,
     usage: Usage,
 }
@@ -68,7 +74,7 @@ impl Trendline {
             groups: 0,
             threshold_ms: THRESHOLD_MS.0,
             updated_ms: None,
-            over_ms: 0.0,
+            over: (0.0, 0),
             previous_slope: 0.0,
             usage: Usage::Normal,
         }
@@ -84,7 +90,7 @@ impl Trendline {
             self.current = Some(Group::of(sent_us, arrival_us));
             return;
         };
-        if sent_us - group.first_sent_us <= GROUP_US {
+        if sent_us - group.first_sent_us <= GROUP_US || group.held_up(sent_us, arrival_us) {
             group.last_sent_us = group.last_sent_us.max(sent_us);
             group.last_arrival_us = group.last_arrival_us.max(arrival_us);
             return;
@@ -133,13 +139,14 @@ impl Trendline {
     fn detect(&mut self, slope: f64, sent_ms: f64, arrival_ms: f64) {
         let weighed = f64::from(self.groups) * slope * GAIN;
         if weighed > self.threshold_ms {
-            self.over_ms += sent_ms;
-            if self.over_ms > OVERUSE_MS && slope >= self.previous_slope {
-                self.over_ms = 0.0;
+            self.over = (self.over.0 + sent_ms, self.over.1 + 1);
+            let (lasts_ms, groups) = self.over;
+            if lasts_ms > OVERUSE_MS && groups > 1 && slope >= self.previous_slope {
+                self.over = (0.0, 0);
                 self.usage = Usage::Over;
             }
         } else {
-            self.over_ms = 0.0;
+            self.over = (0.0, 0);
             self.usage = if weighed < -self.threshold_ms { Usage::Under } else { Usage::Normal };
         }
         self.previous_slope = slope;
@@ -161,6 +168,19 @@ impl Trendline {
 
 impl Group {
     fn of(sent_us: i64, arrival_us: i64) -> Self {
-        Self { first_sent_us: sent_us, last_sent_us: sent_us, last_arrival_us: arrival_us }
+        Self {
+            first_sent_us: sent_us,
+            last_sent_us: sent_us,
+            first_arrival_us: arrival_us,
+            last_arrival_us: arrival_us,
+        }
+    }
+
+    /// Whether a packet was held up together with these.
+    fn held_up(&self, sent_us: i64, arrival_us: i64) -> bool {
+        let apart_us = arrival_us - self.last_arrival_us;
+        apart_us < sent_us - self.last_sent_us
+            && apart_us <= BURST_US.0
+            && arrival_us - self.first_arrival_us < BURST_US.1
     }
 }
