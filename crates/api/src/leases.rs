@@ -5,7 +5,7 @@
 //! names need no lease: their viewer's sessions add up to a union, whoever plays them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tally_watch::SessionId;
@@ -22,8 +22,8 @@ const LOST_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     table: Mutex<Table>,
-    /// Whether any session ever lost one: most servers have no leases, and each delivery asks.
-    any_lost: AtomicBool,
+    /// How many sessions ever lost one. Most servers have no leases, and each delivery asks.
+    lost: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Leases {
             && before.by != by
         {
             table.lose(before.by);
-            self.any_lost.store(true, Ordering::Release);
+            self.lost.fetch_add(1, Ordering::Release);
         }
         Ok(())
     }
@@ -70,7 +70,12 @@ impl Leases {
 
     /// Whether another session took the lease of this one.
     pub(crate) fn has_lost(&self, session: SessionId) -> bool {
-        self.any_lost.load(Ordering::Acquire) && self.table().lost.contains(&session)
+        self.lost() > 0 && self.table().lost.contains(&session)
+    }
+
+    /// How many sessions lost their lease since the start.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

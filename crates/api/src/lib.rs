@@ -42,6 +42,6 @@ pub use outside::Outside;
 pub use playback::{Playback, PlaybackAuth, PlaybackOptions};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use rate::{Peer, RateLimit};
-pub use routes::Api;
+pub use routes::{Api, ApiHealth};
 pub use sessions::{SessionKind, Sessions, started_at_ms};
 pub use tokens::{SESSION_TOKEN_MS, SessionGrant, TokenError, Tokens, Viewer, ViewerKind};

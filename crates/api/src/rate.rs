@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Addresses that are told apart at a time: 4 MB. Beyond, the others share one bucket.
@@ -34,6 +35,8 @@ pub struct RateLimit {
     /// What flows in per second; 0 for no limit.
     per_second: u64,
     buckets: Mutex<HashMap<Option<IpAddr>, Bucket>>,
+    /// How often it bit.
+    refused: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,16 @@ impl RateLimit {
     /// All buckets full; `per_second` flows into each, and 0 is no limit.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
-        Self { per_second: per_second.into(), buckets: Mutex::default() }
+        Self {
+            per_second: per_second.into(),
+            buckets: Mutex::default(),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Requests refused since the start.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Takes `cost` out of the bucket of `peer`. `now_ms` is of any clock, always the same one.
@@ -81,6 +93,7 @@ impl RateLimit {
                 Ok(())
             }
             None => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
                 let missing = cost_milli - bucket.left_milli;
                 let seconds = missing.div_ceil(self.per_second * 1000);
                 Err(u32::try_from(seconds).unwrap_or(u32::MAX))
@@ -106,6 +119,7 @@ mod tests {
         }
         assert_eq!(limit.take(a, 1, 0), Err(1));
         assert_eq!(limit.take(a, 5, 0), Err(3));
+        assert_eq!(limit.refused(), 2);
         assert_eq!(limit.take(peer("192.0.2.2"), 1, 0), Ok(()), "another address");
         assert_eq!(limit.take(a, 1, 499), Err(1));
         assert_eq!(limit.take(a, 1, 500), Ok(()));

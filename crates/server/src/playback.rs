@@ -20,6 +20,7 @@ use tally_watch::NodeId;
 
 use crate::config::Config;
 use crate::http::connection::ConnectionContext;
+use crate::metrics::Metrics;
 use crate::shows::{Show, ShowState, Shows};
 use crate::{clock, random};
 
@@ -66,14 +67,15 @@ impl Service {
         Ok(Self { playback, evidence, tokens })
     }
 
-    /// The routes of the API.
-    pub fn routes(&self, shows: &Shows, config: &Config) -> Router {
+    /// The routes of the API, whose numbers and those of the books go to `metrics`. Called once.
+    pub fn routes(&self, shows: &Shows, config: &Config, metrics: &Metrics) -> Router {
         let api = Api::new(
             Arc::new(shows.clone()),
             self.evidence.clone(),
             self.tokens.clone(),
             config.watch.requests_per_second_max,
         );
+        metrics.add_watch(self.evidence.books().clone(), api.clone());
         api.routes().layer(middleware::from_fn(name_peer))
     }
 }

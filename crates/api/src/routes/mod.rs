@@ -8,6 +8,7 @@ mod watch_time;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -41,6 +42,18 @@ struct Shared {
     evidence: Evidence,
     tokens: Tokens,
     rate: RateLimit,
+    opened: AtomicU64,
+}
+
+/// What the API counts; all numbers since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApiHealth {
+    /// Requests refused because their address asked for too much.
+    pub limited_requests: u64,
+    /// Playback sessions that were asked for.
+    pub opened_sessions: u64,
+    /// Playback sessions whose token was used again.
+    pub lost_leases: u64,
 }
 
 impl fmt::Debug for Api {
@@ -60,7 +73,7 @@ impl Api {
         requests_per_second_max: u32,
     ) -> Self {
         let rate = RateLimit::new(requests_per_second_max);
-        Self(Arc::new(Shared { live, evidence, tokens, rate }))
+        Self(Arc::new(Shared { live, evidence, tokens, rate, opened: AtomicU64::new(0) }))
     }
 
     /// The routes. Requests need a [`Peer`] as extension. The caller adds what is the same for all
@@ -74,6 +87,16 @@ impl Api {
             .route("/api/v1/playback/{session}/cmcd", post(cmcd::take))
             .route("/api/v1/shows/{show}/watch-time", get(watch_time::show))
             .with_state(self.clone())
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn health(&self) -> ApiHealth {
+        ApiHealth {
+            limited_requests: self.0.rate.refused(),
+            opened_sessions: self.0.opened.load(Ordering::Relaxed),
+            lost_leases: self.playback().leases.lost(),
+        }
     }
 
     fn now_ms(&self) -> i64 {

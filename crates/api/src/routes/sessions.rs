@@ -1,5 +1,7 @@
 //! Opening a playback session.
 
+use std::sync::atomic::Ordering;
+
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
@@ -57,6 +59,7 @@ pub(super) async fn open(
     };
     let number = show_id(&show.id);
     let name = playback.sessions().name(number, id);
+    api.0.opened.fetch_add(1, Ordering::Relaxed);
     if let Err(error) = api.books().minted(number, session).await {
         // The token says the same: the record comes with the first heartbeat.
         tracing::warn!(%error, "a playback session was not recorded");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -206,6 +206,8 @@ async fn an_address_that_asks_for_too_much_has_to_wait() {
         assert_eq!(open(&api, &json!({})).await.0, 201);
     }
     assert_eq!(open(&api, &json!({})).await.0, 429);
+    let wanted = ApiHealth { limited_requests: 1, opened_sessions: 4, lost_leases: 0 };
+    assert_eq!(api.health(), wanted);
 }
 
 /// Ten seconds of media from the moment the session was opened on.

@@ -185,7 +185,7 @@ fn viewer_routes(
     let media = MediaRoutes::new(shows_of, playback_of, waiting, metrics.hls.clone());
     let media = media_routes::router(media);
     let routes = Router::new().merge(pages::router()).merge(media);
-    let routes = routes.merge(playback.routes(shows, config)).merge(more);
+    let routes = routes.merge(playback.routes(shows, config, metrics)).merge(more);
     http::finish(routes, config.http.body_bytes_max)
 }
 

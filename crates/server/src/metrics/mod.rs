@@ -6,6 +6,7 @@
 mod media;
 mod process;
 mod signalling;
+mod watch;
 mod webrtc;
 mod whep_feed;
 

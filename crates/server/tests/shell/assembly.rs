@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     pub(crate) rtmp: SocketAddr,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
     pub(crate) trigger: Trigger,
     pub(crate) task: JoinHandle<anyhow::Result<()>>,
 }

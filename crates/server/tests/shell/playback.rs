@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::assembly::{Server, config, start};
+use crate::assembly::{Server, config, fetch, start};
 use crate::publishers::Encoder;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Two segments and a little.
 const FRAMES: usize = 400;
@@ -29,6 +29,19 @@ async fn post(server: &Server, path: &str, body: &str) -> Answer {
 
 async fn ask_with(address: SocketAddr, method: &str, path: &str, header: &str) -> Answer {
     send(address, &format!("{method} {path} HTTP/1.1\r\nContent-Length: 0\r\n{header}"), "").await
+}
+
+/// Asks, reads the beginning of the answer, and leaves.
+async fn abandon(address: SocketAddr, path: &str) {
+    let socket = TcpSocket::new_v4().unwrap();
+    // So that the system does not take the rest on the viewer's behalf.
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut beginning = [0; 1_024];
+    stream.read_exact(&mut beginning).await.unwrap();
+    assert!(beginning.starts_with(b"HTTP/1.1 200 OK"));
 }
 
 async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
@@ -99,6 +112,12 @@ async fn wait_for(server: &Server, show: &str, is_there: impl Fn(&Value) -> bool
         Ok(figures) => figures,
         Err(_) => panic!("after 20 seconds: {}", figures(server, show).await),
     }
+}
+
+/// The start of a playlist's first segment, in Unix milliseconds.
+fn start_ms(playlist: &str) -> i64 {
+    let date = playlist.lines().find_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:"));
+    date.unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 
 /// The first media playlist of a multivariant one, as a path.
@@ -196,6 +215,10 @@ async fn what_is_written_whole_to_a_session_is_its_delivery() {
     assert_eq!(whole.status, 200);
     let length: usize = header(&whole.head, "content-length").parse().unwrap();
 
+    // One session asks for it and leaves: what was on its way is no delivery.
+    let left = open(&server).await["session"].as_str().unwrap().to_owned();
+    abandon(server.http, &segment.replace(session["session"].as_str().unwrap(), &left)).await;
+
     // Another session gets the head, half of it, and the init segment.
     let other = open(&server).await;
     let name = |session: &Value| session["session"].as_str().unwrap().to_owned();
@@ -224,9 +247,7 @@ async fn behind_a_cache_a_written_listing_stands_for_delivery() {
     let (index, show) = (session["hls"].as_str().unwrap(), session["show"].as_str().unwrap());
     let playlist = first(index, &get(&server, index).await.body);
     let text = get(&server, &playlist).await.body;
-    let date =
-        text.lines().find_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:")).unwrap();
-    let start_ms = date.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let start_ms = start_ms(&text);
     let clock_ms = tally_server::clock::unix_ms() - started_at_ms(&session);
     let body = serde_json::json!({
         "token": session["token"],
@@ -237,7 +258,46 @@ async fn behind_a_cache_a_written_listing_stands_for_delivery() {
     });
     let receipt = post(&server, session["heartbeats"].as_str().unwrap(), &body.to_string()).await;
     assert!(receipt.body.contains("\"admitted\":1"), "{}", receipt.body);
+    let (_, numbers) = fetch(server.admin, "/metrics").await;
+    assert!(numbers.contains("\ntally_watch_heartbeats_total 1\n"), "{numbers}");
+    assert!(numbers.contains("\ntally_api_sessions_total 1\n"), "{numbers}");
+    assert!(numbers.contains("\ntally_watch_log_degraded 0\n"), "{numbers}");
     let counted = wait_for(&server, show, |figures| figures["counted_ms"] != 0).await;
     assert_eq!(counted["assurance_ms"]["B"], counted["counted_ms"]);
     assert_eq!(counted["assurance_ms"]["A"], 0);
+}
+
+#[tokio::test]
+async fn what_a_player_says_with_its_requests_is_gross_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _encoder) = live(&folder, "").await;
+    let index = "/live/alice/index.m3u8";
+    let playlist = first(index, &get(&server, index).await.body);
+    let text = get(&server, &playlist).await.body;
+    let (start_ms, show) = (start_ms(&text), playlist.split('/').nth(5).unwrap());
+    let segment = playlist.replace("playlist.m3u8", "0.m4s");
+    for (way, offset_ms) in [("query", 0), ("header", 1_000)] {
+        let before = figures(&server, show).await["assurance_ms"]["C"].as_u64().unwrap_or(0);
+        let mut ask_again = tokio::time::interval(Duration::from_millis(100));
+        let said = async {
+            for step in 0.. {
+                ask_again.tick().await;
+                let said = format!("sta=p,pt={},v=2", start_ms + offset_ms + 50 * step);
+                let asked = if way == "query" {
+                    let said = said.replace('=', "%3D").replace(',', "%2C");
+                    ask(server.http, "HEAD", &format!("{segment}?CMCD={said}")).await
+                } else {
+                    let header = format!("CMCD-Session: {said}");
+                    ask_with(server.http, "HEAD", &segment, &header).await
+                };
+                assert_eq!(asked.status, 200);
+                let now = figures(&server, show).await;
+                if now["assurance_ms"]["C"].as_u64().unwrap_or(0) > before {
+                    assert_eq!((&now["counted_ms"], &now["delivered_ms"]), (&0.into(), &0.into()));
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), said).await.expect(way);
+    }
 }
