@@ -24,6 +24,8 @@ pub struct WhepFeedMetrics {
 /// `tally_whep_dropped_frames_total{reason}`.
 #[derive(Debug, Clone)]
 pub struct DroppedMetrics {
+    /// `b_frames`: pictures out of order, or of a show that has such.
+    pub b_frames: IntCounter,
     /// `refused`: not what the codec's frames look like, or not to be had as payloads.
     pub refused: IntCounter,
     /// `skipped`: the feed was too slow for the show.
@@ -58,6 +60,7 @@ impl WhepFeedMetrics {
                 "Times that a worker was too slow for a WebRTC feed.",
             ),
             dropped: DroppedMetrics {
+                b_frames: dropped.with_label_values(&["b_frames"]),
                 refused: dropped.with_label_values(&["refused"]),
                 skipped: dropped.with_label_values(&["skipped"]),
                 transcoding: dropped.with_label_values(&["transcoding"]),

@@ -21,16 +21,15 @@ impl PictureOrder {
         Arc::clone(&self.has_b_frames)
     }
 
-    pub(super) fn note(&mut self, track: TrackId, pts: Timestamp) {
+    /// Looks at the next frame; whether it is the publisher's first that is out of order.
+    pub(super) fn note(&mut self, track: TrackId, pts: Timestamp) -> bool {
         if track.medium() != Medium::Video {
-            return;
+            return false;
         }
         let newest = self.newest_pts.entry(track).or_insert(pts);
-        if pts < *newest {
-            self.has_b_frames.store(true, Ordering::Relaxed);
-        } else {
-            *newest = pts;
-        }
+        let is_in_order = pts >= *newest;
+        *newest = pts.max(*newest);
+        !is_in_order && !self.has_b_frames.swap(true, Ordering::Relaxed)
     }
 
     /// A new publisher came: its encoder is set as it likes.

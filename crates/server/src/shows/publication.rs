@@ -169,7 +169,12 @@ impl Input {
         }
         let placed = self.timeline.place(track, frame, elapsed_ms).map_err(|e| e.to_string());
         let written = placed.and_then(|placed| {
-            self.order.note(id, placed.pts);
+            if self.order.note(id, placed.pts) {
+                tracing::warn!(
+                    "the encoder sends B-frames, which WebRTC players cannot show: the show is LL-HLS \
+                     only until they are off (x264: bframes=0, or tune zerolatency)"
+                );
+            }
             producer.write(id, placed).map_err(|error| error.to_string())
         });
         if let Err(why) = written {

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use http::{HeaderMap, Request, header};
 use serde_json::Value;
-use tally_media::{Track, TrackId};
+use tally_media::{Frame, Timestamp, Track, TrackId};
 use tally_store::Store;
 use tally_testsource::{Options, TestSource};
 use tower::ServiceExt as _;
@@ -504,6 +504,30 @@ async fn w16_a_show_that_is_not_live_is_a_conflict_whoever_it_may_be_of() {
         assert_eq!(problem["detail"], format!("{handle} is not live"));
     }
     drop(starting);
+}
+
+#[tokio::test]
+async fn a_show_with_b_frames_is_refused_with_the_reason_and_another_way() {
+    let bench = Bench::new().await;
+    let mut alice = bench.live("alice");
+    let mut source = TestSource::new(Options::default()).unwrap();
+    let (video, first) = loop {
+        let (track, frame) = source.next_frame();
+        if track == TrackId::Video(0) {
+            break (track, frame);
+        }
+    };
+    // Two more pictures, the second shown before the first.
+    for (dts_ms, pts_ms) in [(1_000, 1_200), (1_033, 1_100)] {
+        let [dts, pts] =
+            [dts_ms, pts_ms].map(|ms| Timestamp::from_ms(ms).rescale(first.pts.timescale));
+        alice.write(video, Frame { dts, pts, keyframe: false, ..first.clone() }).unwrap();
+    }
+    let reply = bench.offer("/live/alice/whep", CHROMIUM_WHEP).await;
+    assert_eq!(reply.status, 422);
+    assert!(reply.body.contains("B-frames"), "{}", reply.body);
+    let link = r#"</live/alice/index.m3u8>; rel="alternate"; type="application/vnd.apple.mpegurl""#;
+    assert_eq!(reply.links(), [link]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tally_hub::SessionId;
 use tally_rtc::sdp::{CounterOffer, Negotiated, Offer, Playable, Refusal};
@@ -55,6 +55,9 @@ pub(super) async fn play(
     let offer = offers::read(&body::text(body).await?)?;
     signalling.check_running()?;
     let (show, playables) = signalling.playable_show(&handle)?;
+    if show.whep().has_b_frames() {
+        return Err(out_of_order(&show));
+    }
     let session = signalling.playback_session(&show, query.as_deref().unwrap_or_default())?;
     let local = signalling.webrtc.local();
     match offers::play(&offer, &playables, &local) {
@@ -76,6 +79,17 @@ pub(super) async fn play(
         }
         Err(refusal) => Err(offers::refused(&refusal)),
     }
+}
+
+/// Says that a show is LL-HLS only, why, and where.
+fn out_of_order(show: &Show) -> Problem {
+    let playlist = format!("/live/{}/index.m3u8", show.handle());
+    let detail = format!(
+        "this show's encoder sends B-frames, which WebRTC players cannot show: it can be watched at {playlist}"
+    );
+    let link = format!("<{playlist}>; rel=\"alternate\"; type=\"application/vnd.apple.mpegurl\"");
+    let link = HeaderValue::try_from(link).expect("handles are letters and digits");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).header(LINK, link)
 }
 
 /// The playback session that a query names (`session`). Names need no decoding.

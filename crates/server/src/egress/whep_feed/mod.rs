@@ -13,9 +13,11 @@
 //! there is room: frames in `Cached` that it has already are known by their numbers.
 //!
 //! # B-frames
-//! Frames go out as they come, in decode order with presentation times. Whether the show has B-frames is
-//! told by [`WhepOrigin::has_b_frames`]; what becomes of such pictures is decided in one place,
-//! `Pictures::packetize`.
+//! WebRTC has no place for them. Chromium's decoder gives out pictures in decode order and refuses one that
+//! belongs before the last: of x264's default stream it showed the keyframes, 9 of 240 pictures. Without the
+//! pictures nothing refers to, 103 of 240 were shown with two plain B-frames, 13 with a B-pyramid. So a show
+//! whose pictures are out of order is LL-HLS only until its encoder sends them in order: viewers who ask are
+//! refused with the reason, those who watch get [`FeedItem::BFrames`], and the creator is told in the log.
 
 mod formats;
 mod group;
@@ -52,6 +54,8 @@ pub enum FeedItem {
     Cached(Arc<[Arc<PacketizedFrame>]>),
     /// The next frame of any track.
     Frame(Arc<PacketizedFrame>),
+    /// The pictures are out of order, as WebRTC viewers cannot have them: no more come of them.
+    BFrames,
     /// The show is over. Nothing comes after.
     Ended,
 }

@@ -62,9 +62,6 @@ impl Pictures {
     }
 
     /// The payloads of a track's next frame; `None` where WebRTC does not carry it.
-    ///
-    /// Every picture passes here, also those that viewers would be better without: left out here, before
-    /// it has a number, a picture makes no hole that viewers take for a loss.
     pub(super) fn packetize(&mut self, id: TrackId, frame: &Frame) -> Option<Arc<PacketizedFrame>> {
         let lane = self.lanes.get_mut(&id).filter(|lane| lane.format.is_some())?;
         let packetized = lane.packetizer.packetize(frame)?;

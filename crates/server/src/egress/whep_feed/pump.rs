@@ -39,6 +39,8 @@ pub(super) struct Pump {
     sound: Sound,
     group: Group,
     sinks: Sinks,
+    /// The show has B-frames, as seen last.
+    was_out_of_order: bool,
     /// As told last.
     layers: Arc<[FeedLayer]>,
     /// Since when nobody is subscribed.
@@ -59,6 +61,7 @@ impl Pump {
             sound: Sound::new(metrics.clone()),
             group: Group::default(),
             sinks: Sinks::new(metrics.clone()),
+            was_out_of_order: false,
             layers: Arc::default(),
             idle_since: None,
             metrics,
@@ -133,11 +136,24 @@ impl Pump {
                 let ready = self.sound.take(id, frame);
                 ready.into_iter().for_each(|frame| self.give(frame));
             }
+            Medium::Video if self.is_out_of_order() => self.metrics.dropped.b_frames.inc(),
             Medium::Video => match self.pictures.packetize(id, &frame) {
                 Some(frame) => self.give(frame),
                 None => self.metrics.dropped.refused.inc(),
             },
         }
+    }
+
+    /// Whether the show has B-frames. Viewers are told when it begins to.
+    fn is_out_of_order(&mut self) -> bool {
+        let is_out_of_order = self.show.whep().has_b_frames();
+        if is_out_of_order && !std::mem::replace(&mut self.was_out_of_order, is_out_of_order) {
+            let video = self.tracks.iter().filter(|track| track.id.medium() == Medium::Video);
+            video.for_each(|track| self.group.remove(track.id));
+            self.sinks.send(&FeedItem::BFrames);
+        }
+        self.was_out_of_order = is_out_of_order;
+        is_out_of_order
     }
 
     /// Keeps a frame for who comes later, and gives it to who is there.

@@ -502,9 +502,11 @@ async fn packets_fit_the_path_and_rates_are_measured() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pictures_out_of_order_are_told() {
+async fn pictures_out_of_order_are_told_and_no_more_come() {
     let mut broadcast = Broadcast::started();
+    let mut viewer = broadcast.subscribe(SINK_ITEMS);
     broadcast.run(500).await;
+    viewer.items();
     assert!(!broadcast.show.whep().has_b_frames());
     let mut picture = |dts_ms: i64, pts_ms: i64| {
         let [dts, pts] =
@@ -514,6 +516,11 @@ async fn pictures_out_of_order_are_told() {
         broadcast.show.whep().has_b_frames()
     };
     assert_eq!([picture(600, 700), picture(640, 660)], [false, true]);
+    broadcast.run(500).await;
+    let items = viewer.items();
+    let told = items.iter().position(|item| matches!(item, FeedItem::BFrames)).unwrap();
+    let after = frames(&items[told..]);
+    assert!(of(VIDEO, &after).is_empty() && !of(AUDIO, &after).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use tally_rtc::session::{CloseReason, WhepEvent};
 use tally_rtc::transport;
 use tracing::debug;
 
-use super::following::{News, layer_message, state_message};
+use super::following::{News, b_frames_message, layer_message, state_message};
 use super::{Session, Worker};
 use crate::egress::whep_feed::FeedItem;
 use crate::shows::ShowState;
@@ -40,12 +40,16 @@ impl Worker {
             }
             News::Layers => viewers.into_iter().for_each(|key| self.set_layers(key)),
             News::State(state) => self.tell(&viewers, &state_message(state), now),
-            News::Ended => {
-                self.tell(&viewers, &state_message(ShowState::Ended), now);
-                for key in viewers {
-                    self.touch(key, |session| session.close_at = Some(now + ENDING));
-                }
-            }
+            News::BFrames => self.dismiss(&viewers, &b_frames_message(), now),
+            News::Ended => self.dismiss(&viewers, &state_message(ShowState::Ended), now),
+        }
+    }
+
+    /// Tells viewers why there is no more for them, and closes their sessions a little later.
+    fn dismiss(&mut self, viewers: &[Key], why: &[u8], now: Instant) {
+        self.tell(viewers, why, now);
+        for key in viewers {
+            self.touch(*key, |session| session.close_at = Some(now + ENDING));
         }
     }
 
@@ -111,6 +115,10 @@ impl Worker {
         self.set_layers(key);
         let Some(viewer) = self.sessions.get_mut(&key).and_then(Session::viewer) else { return };
         let Some(following) = self.shows.get(&viewer.show) else { return };
+        if following.show.whep().has_b_frames() {
+            // Seen only after it was let in.
+            return self.dismiss(&[key], &b_frames_message(), now);
+        }
         let (group, state) = (following.group(), following.state_message());
         let layer = following.layers(viewer.format).first().map(|layer| layer.track);
         if let Some(layer) = layer

@@ -38,6 +38,8 @@ pub(super) enum News {
     Layers,
     /// The state changed.
     State(ShowState),
+    /// WebRTC viewers cannot have its pictures.
+    BFrames,
     /// It is over.
     Ended,
 }
@@ -74,6 +76,10 @@ impl Following {
             }
             FeedItem::Frame(frame) => {
                 self.keep(&frame).map_or(News::None, |f| News::Frames(vec![f]))
+            }
+            FeedItem::BFrames => {
+                self.group = Group::default();
+                News::BFrames
             }
             FeedItem::Ended => {
                 self.is_over = true;
@@ -128,6 +134,11 @@ pub(super) fn layer_message(event: LayerEvent) -> Vec<u8> {
         LayerEvent::Paused => None,
     };
     json!({ "type": "layer", "layer": layer }).to_string().into_bytes()
+}
+
+/// `{"type":"unplayable","reason":"b-frames"}`: the show goes on over LL-HLS.
+pub(super) fn b_frames_message() -> Vec<u8> {
+    json!({ "type": "unplayable", "reason": "b-frames" }).to_string().into_bytes()
 }
 
 #[cfg(test)]
