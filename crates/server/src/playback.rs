@@ -8,12 +8,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use tally_api::books::BooksOptions;
+use tally_api::books::{BooksOptions, Levels};
 use tally_api::{
     Api, Books, Evidence, LiveShow, LiveShows, LiveState, Outside, Peer, Playback, PlaybackOptions,
     SigningKeys, Tokens,
 };
-
+use tally_program::Rules;
 use tally_store::Store;
 use tally_store::watch_log::SYNC_EVERY;
 use tally_watch::NodeId;
@@ -26,9 +26,6 @@ use crate::{clock, random};
 
 /// Where the keys of sessions and tokens are, in `server.data_dir`.
 const KEYS_FILE: &str = "playback.keys";
-
-/// Where the watch log is, in `server.data_dir`.
-const LOG_FOLDER: &str = "watch";
 
 /// The one node there is.
 const NODE: NodeId = NodeId(1);
@@ -82,16 +79,29 @@ impl Service {
 
 async fn books(config: &Config, store: &Store, outside: Outside) -> anyhow::Result<Books> {
     let options = BooksOptions {
-        directory: config.server.data_dir.join(LOG_FOLDER),
+        directory: config.server.watch_log_dir(),
         node: NODE,
         final_after_ms: i64::try_from(config.watch.final_after.as_millis()).unwrap_or(i64::MAX),
         basis: config.hls.delivery,
         sync_every: SYNC_EVERY,
-        outside,
+        outside: outside.clone(),
     };
+    let rules = level_rules(config).context("watch.levels_file")?;
     let (books, report) = Books::open(options, store.clone()).await.context("server.data_dir")?;
     tracing::info!(?report, "watch log read");
-    Ok(books)
+    let levels = Levels::new(store.clone(), Arc::new(rules), outside);
+    // Ends with the books.
+    tokio::spawn(levels.clone().run(books.finalized()?));
+    Ok(books.with_levels(levels))
+}
+
+fn level_rules(config: &Config) -> anyhow::Result<Rules> {
+    let Some(file) = &config.watch.levels_file else {
+        return Ok(Rules::parse(include_str!("../../../config/levels.toml"))?);
+    };
+    let text = fs::read_to_string(file);
+    let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+    Rules::parse(&text).with_context(|| file.display().to_string())
 }
 
 /// The API's word for whom a request came from.
@@ -138,5 +148,22 @@ fn live_show(show: &Show) -> LiveShow {
             ShowState::Ended => LiveState::Ended,
         },
         started_at_unix_ms: show.started_at_unix_ms(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_have_rules_without_a_file_and_a_file_that_is_none_is_named() {
+        let built_in = level_rules(&Config::default()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!("[watch]\nlevels_file = {:?}", file.path());
+        let config = Config::parse("test", &text).unwrap();
+        let refused = format!("{:#}", level_rules(&config).unwrap_err());
+        assert!(refused.contains(file.path().to_str().unwrap()), "{refused}");
+        fs::write(file.path(), include_str!("../../../config/levels.toml")).unwrap();
+        assert_eq!(level_rules(&config).unwrap().id(), built_in.id());
     }
 }

@@ -216,6 +216,8 @@ pub struct Watch {
     pub requests_per_second_max: u32,
     /// Time from a show's end until its figures are final.
     pub final_after: Duration,
+    /// Rules of the levels; none for those that are built in.
+    pub levels_file: Option<PathBuf>,
 }
 
 /// `[admin]`: metrics and health.
@@ -254,6 +256,7 @@ pub(super) fn check(given: Given) -> Result<Config, Problems> {
     let watch = Watch {
         requests_per_second_max: values.number_u32("watch.requests_per_second_max"),
         final_after: values.seconds("watch.final_after_s"),
+        levels_file: values.path_or_none("watch.levels_file"),
     };
     let admin = Admin { listen: values.address("admin.listen") };
     let url = values.database("store.url");

@@ -416,6 +416,13 @@ pub static KEYS: &[Key] = &[
          and what comes in late still counts; levels are decided on final figures only.",
     ),
     key(
+        "watch.levels_file",
+        Kind::PathOrNone,
+        r#""""#,
+        "File with the rules of the levels, such as config/levels.toml, which is what applies\n\
+         without one.",
+    ),
+    key(
         "admin.listen",
         Kind::Address,
         r#""127.0.0.1:9464""#,
