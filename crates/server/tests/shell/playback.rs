@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::assembly::{Server, config, fetch, start};
 use crate::publishers::Encoder;
+use crate::support::{self, http2};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -300,4 +302,22 @@ async fn what_a_player_says_with_its_requests_is_gross_time() {
         };
         tokio::time::timeout(Duration::from_secs(20), said).await.expect(way);
     }
+}
+
+#[tokio::test]
+async fn over_http_2_a_stream_that_is_reset_is_no_delivery_and_a_whole_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _encoder) = live(&folder, "").await;
+    let session = open(&server).await;
+    let (index, show) = (session["hls"].as_str().unwrap(), session["show"].as_str().unwrap());
+    let segment = |msn: u32| index.replace("index.m3u8", &format!("{show}/v0/{msn}.m4s"));
+    let (mut client, _connection) = http2(TcpStream::connect(server.http).await.unwrap()).await;
+    let reset = client.send_request(support::get(&segment(0))).await.unwrap();
+    assert_eq!(reset.status(), 200);
+    drop(reset);
+    let whole = client.send_request(support::get(&segment(1))).await.unwrap();
+    let length: usize = whole.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert_eq!(whole.into_body().collect().await.unwrap().to_bytes().len(), length);
+    let figures = wait_for(&server, show, |figures| figures["delivered_ms"] != 0).await;
+    assert_eq!(figures["delivered_ms"], 2_000, "{figures}");
 }
