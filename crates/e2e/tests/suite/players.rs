@@ -52,6 +52,21 @@ fn players_of_whole_segments_play_what_low_latency_players_play() {
     gstreamer.assert_played(30).unwrap();
 }
 
+/// The session is in the queries of playlists there, and rendition reports do not have it.
+#[test]
+fn a_show_for_caches_plays_the_same() {
+    let settings = Settings::default().with("hls.delivery", "cached");
+    let (server, _publisher) = need!(shows::server_with_show(&settings));
+    let playlist = shows::media_playlist(&server, "alice");
+    assert!(playlist.contains(".m3u8?session=") && !playlist.contains("/s/"), "{playlist}");
+    let url = server.play_url("alice");
+    let seconds = 10;
+    let ffmpeg = need!(command::ffmpeg(&url, seconds));
+    let browser = need!(Browser::ChromiumHlsJs.play(&url, seconds));
+    browser.report().unwrap().assert_smooth(seconds, 30);
+    ffmpeg.assert_played(30).unwrap();
+}
+
 /// The negative control: what the stories above prove, they prove of the server.
 #[test]
 fn a_show_that_nobody_sends_cannot_be_played() {
