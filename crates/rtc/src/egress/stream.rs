@@ -259,6 +259,13 @@ impl Stream {
         Some(StreamPacket { original_sequence: Some(sequence), ..packet })
     }
 
+    /// The same retransmission a second time: another packet with the same content.
+    pub fn once_more(&mut self, packet: &StreamPacket) -> StreamPacket {
+        let sequence = self.rtx_next_sequence;
+        self.rtx_next_sequence += 1;
+        StreamPacket { sequence, ..packet.clone() }
+    }
+
     /// A retransmission that nobody asked for, to probe the path with.
     pub fn resend_newest(&mut self) -> Option<StreamPacket> {
         let (ssrc, payload_type) = self.config.rtx?;

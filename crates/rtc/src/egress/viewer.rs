@@ -63,6 +63,10 @@ pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// First packets of a stream whose arrival is looked for: more than feedback of the first second needs.
 const STARTS_MAX: usize = 512;
 
+/// Share of packets lost, of 256, from which on a retransmission is sent twice. Lost again it would be
+/// asked for again a round trip later, which the picture does not wait for without standing still.
+const TWICE_LOSS_MIN: u8 = 5;
+
 /// The round trip until one is measured.
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 
@@ -386,6 +390,10 @@ impl Viewer {
         }
         let (admitted, event) = self.choice.admit(frame.track, frame.keyframe);
         if let Some(event) = event {
+            if self.backlog.time(self.pace_bps(now)) > SLOW_TIME {
+                // Of the layer before, and late: the new one shows what is now.
+                self.backlog.clear();
+            }
             self.event(ViewerEvent::Layer(event));
         }
         if admitted {
@@ -428,7 +436,10 @@ impl Viewer {
             }
             if let Some(packet) = video.stream.resend(*sequence, round_trip, now) {
                 bits += packet.payload_bytes() as u64 * 8;
+                let twice = self.loss >= TWICE_LOSS_MIN;
+                let again = twice.then(|| video.stream.once_more(&packet));
                 self.resends.push_back(packet);
+                self.resends.extend(again);
             }
         }
     }
@@ -486,10 +497,16 @@ impl Viewer {
         if self.catching_up {
             return self.start_bps.saturating_mul(FAST_START_PERCENT) / 100;
         }
+        let estimate_bps = self.estimator.estimate_bps(now);
         let layer = self.layers.iter().find(|it| Some(it.track) == self.choice.current());
+        let layer_bps = layer.map_or(0, |it| it.bps);
+        // Until the keyframe of a lower layer, this one slows down. Sent faster, it would fill the
+        // queue on the path, and be lost with what comes after it.
+        if layer_bps > estimate_bps && self.choice.waiting_for().is_some() {
+            return estimate_bps;
+        }
         // A layer that was chosen leaves at its own rate at least, else the backlog only grows.
-        let bps = self.estimator.estimate_bps(now).max(layer.map_or(0, |it| it.bps));
-        bps.saturating_mul(PACE_PERCENT) / 100
+        estimate_bps.max(layer_bps).saturating_mul(PACE_PERCENT) / 100
     }
 
     fn finish(&mut self, packet: StreamPacket, medium: Medium, now: Instant) -> ViewerPacket {

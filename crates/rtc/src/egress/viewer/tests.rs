@@ -34,6 +34,8 @@ struct Show {
     frames: BTreeMap<(TrackId, i64), Vec<u64>>,
     events: Vec<(u64, ViewerEvent)>,
     wait_ms_max: u64,
+    /// Video packets that found the queue full.
+    overflown: u64,
 }
 
 /// What the receiving side knows.
@@ -89,6 +91,7 @@ impl Show {
             frames: BTreeMap::new(),
             events: Vec::new(),
             wait_ms_max: 0,
+            overflown: 0,
         }
     }
 
@@ -168,6 +171,7 @@ impl Show {
         assert_eq!(packet.write(&mut bytes), bytes.len());
         let now_us = self.ms * 1_000;
         if self.link_free_us.saturating_sub(now_us) > QUEUE_US_MAX {
+            self.overflown += 1;
             return;
         }
         let bits = packet.wire_bytes() as u64 * 8;
@@ -320,6 +324,39 @@ fn the_layer_follows_the_path_and_audio_never_stops() {
     assert_eq!(show.viewer.choice.current(), Some(HIGH.track), "{:?}", show.layer_events());
     assert_eq!(show.audio_sent, 41_000 / 20);
     assert!(show.wait_ms_max < 1_500, "{} ms", show.wait_ms_max);
+}
+
+#[test]
+fn a_path_that_narrows_is_not_flooded_until_the_keyframe_of_a_lower_layer() {
+    let mut show = Show::new(1, 0);
+    show.run(15_100, 8_000_000);
+    assert_eq!(show.viewer.choice.current(), Some(HIGH.track), "{:?}", show.layer_events());
+    let before = show.sent.len() as u64;
+    show.run(5_000, 1_000_000);
+    assert_eq!(show.viewer.choice.current(), Some(LOW.track), "{:?}", show.layer_events());
+    let sent = show.sent.len() as u64 - before;
+    // Those of the moment until it is seen.
+    assert!(show.overflown * 10 < sent, "{} of {sent} packets found no room", show.overflown);
+}
+
+#[test]
+fn what_is_lost_a_lot_is_sent_again_twice() {
+    for (loss, copies) in [(TWICE_LOSS_MIN - 1, 1), (TWICE_LOSS_MIN, 2)] {
+        let mut show = Show::new(7, 0);
+        show.run(2_000, 8_000_000);
+        show.viewer.loss = loss;
+        let lost = (show.peer.highest - 20) as u16;
+        let mut body = vec![0, 0, 0, 9];
+        body.extend(VIDEO.to_be_bytes());
+        body.extend(lost.to_be_bytes());
+        body.extend([0, 0]);
+        let now = show.now();
+        show.viewer.handle_rtcp(&message(1, 205, &body), now);
+        let resends = &show.viewer.resends;
+        assert!(resends.iter().all(|it| it.original_sequence == Some(lost)), "{resends:?}");
+        let numbers: BTreeSet<_> = resends.iter().map(|it| it.sequence).collect();
+        assert_eq!((resends.len(), numbers.len()), (copies, copies), "loss {loss}");
+    }
 }
 
 #[test]
