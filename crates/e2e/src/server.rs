@@ -1,6 +1,6 @@
 //! The binary under test.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -165,6 +165,18 @@ pub fn add_creator(binary: &Path, data: &Path, handle: &str) -> anyhow::Result<S
     let words = printed.split_whitespace();
     let key = words.max_by_key(|word| word.len()).context("a stream key is printed")?;
     Ok(key.to_owned())
+}
+
+/// The address this machine has towards others. Firefox pairs no other with a server's: it gives
+/// pages the address of the default route alone, and leaves loopback out.
+///
+/// # Errors
+/// When there is no network but loopback.
+pub fn outward_address() -> anyhow::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    // A datagram socket sends nothing to connect; the address is one for documentation.
+    socket.connect("198.51.100.1:9").context("a default route")?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// Every listener's environment variable with a loopback address nobody listens on: HTTP, HTTPS,

@@ -24,7 +24,7 @@ pub enum Source {
         browser: Browser,
         /// `VP8`, `H264`, `VP9` or `AV1`.
         codec: Option<&'static str>,
-        /// Simulcast layers; 1 for none.
+        /// Simulcast layers; 1 for none. Chromium makes at most two of pictures of this size.
         layers: u32,
     },
     /// aiortc, 640x360, 30 pictures a second.

@@ -11,3 +11,5 @@ mod playlists;
 mod publishers;
 mod shows;
 mod signalling;
+mod webrtc_play;
+mod webrtc_publish;

@@ -17,6 +17,13 @@ pub(crate) fn server() -> Result<Server, Missing> {
     Ok(Server::start(&tools::tally()?, &Settings::default()))
 }
 
+/// A server that Firefox can reach over WebRTC too.
+pub(crate) fn server_for_firefox() -> Result<Server, Missing> {
+    let address = tally_e2e::server::outward_address().unwrap();
+    let settings = Settings::default().with("webrtc.listen", &format!("{address}:0"));
+    Ok(Server::start(&tools::tally()?, &settings))
+}
+
 /// A server and a show of ffmpeg 5.1 on it that can be played.
 pub(crate) fn server_with_show(settings: &Settings) -> Result<(Server, Publisher), Missing> {
     let server = Server::start(&tools::tally()?, settings);
