@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use tally_e2e::http::{Request, Response};
+use tally_e2e::publish::ffmpeg::{self, Show};
 use tally_e2e::server::add_creator;
 use tally_e2e::{Server, Settings, need, tools};
 
@@ -426,4 +427,19 @@ fn one_address_cannot_make_sessions_without_end() {
     refused(&client.send("DELETE", "/live/nobody/whep/some", &[]), 429);
     assert_eq!(client.send("GET", "/live/nobody/whep", &[]).status, 204, "reading is free");
     assert!(server.metrics().value("tally_signalling_limited_total") >= 2.0);
+}
+
+/// What no WebRTC player can show is not sent as if it could: the answer says why, and where to watch.
+#[test]
+fn a_show_with_b_frames_is_offered_over_ll_hls() {
+    let server = need!(shows::server());
+    let show = Show { video: ffmpeg::H264_B_FRAMES, ..Show::default() };
+    let _publisher = need!(show.publish(&server.publish_url("alice")));
+    server.wait_for_show("alice", shows::SHOW_WITHIN);
+    let answer = Client(server.http).offer("/live/alice/whep", PLAY);
+    refused(&answer, 422);
+    assert!(answer.text().contains("B-frames"), "{}", answer.text());
+    let link = answer.header("link").expect("the other way to watch");
+    let playlist = link.strip_prefix('<').and_then(|link| link.split_once('>')).unwrap().0;
+    assert_eq!(Request::get(server.http, playlist).send().unwrap().status, 200);
 }

@@ -17,6 +17,10 @@ const DATA_LABEL: &str = "tally";
 /// the oldest goes.
 const MESSAGES_MAX: usize = 32;
 
+/// Candidates of a lite peer that are checked. It asks nothing before we do, so nobody shows that the
+/// addresses it names are its own; real ones, which are public servers, have one for each IP version.
+const LITE_CANDIDATES_MAX: usize = 2;
+
 /// Keys in use, and where what they seal goes.
 pub(super) struct Channel {
     pub(super) path: Path,
@@ -27,6 +31,8 @@ pub(super) struct Channel {
 /// The way to one peer.
 pub(super) struct Peer {
     transport: Transport,
+    /// Further candidates that a lite peer may name.
+    candidates_left: Option<usize>,
     /// From `Connected` to `Closed`.
     channel: Option<Channel>,
     has_data: bool,
@@ -56,16 +62,16 @@ impl Peer {
             controlling: negotiated.controlling,
             certificate: options.certificate,
         };
+        // The answering side controls only where the peer is lite.
+        let candidates_left = negotiated.controlling.then_some(LITE_CANDIDATES_MAX);
         let mut transport = Transport::new(options, now)?;
-        for candidate in &negotiated.remote_candidates {
-            transport.add_remote_candidate(&candidate.to_string());
-        }
         let has_data = negotiated.data_channel.is_some();
         if has_data {
             transport.open_data(DATA_LABEL);
         }
-        Ok(Self {
+        let mut peer = Self {
             transport,
+            candidates_left,
             channel: None,
             has_data,
             messages: VecDeque::new(),
@@ -75,7 +81,11 @@ impl Peer {
             reason: None,
             closed: None,
             sealed_rtcp: Vec::new(),
-        })
+        };
+        for candidate in &negotiated.remote_candidates {
+            peer.add_remote_candidate(&candidate.to_string());
+        }
+        Ok(peer)
     }
 
     /// Keys and path, while media may flow.
@@ -94,6 +104,10 @@ impl Peer {
     }
 
     pub(super) fn add_remote_candidate(&mut self, candidate: &str) {
+        if let Some(left) = &mut self.candidates_left {
+            let Some(fewer) = left.checked_sub(1) else { return };
+            *left = fewer;
+        }
         self.transport.add_remote_candidate(candidate);
     }
 

@@ -62,6 +62,9 @@ pub(super) struct Ice {
     local: Credentials,
     remote: Credentials,
     candidates: usize,
+    /// Candidates of a controlling peer that has not asked us yet: who names addresses must not have
+    /// them pinged by us before it was heard from (RFC 8445 section 19.5.1).
+    held: Option<Vec<Candidate>>,
     /// Our requests under way.
     checks: VecDeque<(TransactionId, Path)>,
     /// Paths along which a request of ours was answered, latest last.
@@ -116,6 +119,7 @@ impl Ice {
             local,
             remote,
             candidates: 0,
+            held: (!controlling).then(Vec::new),
             checks: VecDeque::new(),
             valid: VecDeque::new(),
             nominated: None,
@@ -147,9 +151,16 @@ impl Ice {
         }
         if let Some(candidate) = usable_candidate(text) {
             self.candidates += 1;
-            // Refused candidates (of networks we are not on) are no loss.
-            let _ = self.agent.add_remote_candidate(candidate);
+            match &mut self.held {
+                Some(held) => held.push(candidate),
+                None => self.check(candidate),
+            }
         }
+    }
+
+    fn check(&mut self, candidate: Candidate) {
+        // Refused candidates (of networks we are not on) are no loss.
+        let _ = self.agent.add_remote_candidate(candidate);
     }
 
     pub(super) fn restart(
@@ -171,6 +182,7 @@ impl Ice {
             .map_err(setup)?;
         (self.local, self.remote) = (local, remote);
         self.candidates = 0;
+        self.held = (!self.controlling).then(Vec::new);
         self.checks.clear();
         self.valid.clear();
         self.nominated = None;
@@ -199,6 +211,7 @@ impl Ice {
             message: BytesMut::from(datagram),
         });
         if message.typ.class == CLASS_REQUEST {
+            self.held.take().into_iter().flatten().for_each(|candidate| self.check(candidate));
             if !self.controlling && message.contains(ATTR_USE_CANDIDATE) {
                 self.nominated = Some(path);
             }

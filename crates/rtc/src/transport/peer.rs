@@ -92,7 +92,8 @@ impl Transport {
         self.ice.selected().or(self.early)
     }
 
-    /// Adds a candidate of the peer (the value of `a=candidate`, RFC 8839 section 5.1).
+    /// Adds a candidate of the peer (the value of `a=candidate`, RFC 8839 section 5.1). That of a
+    /// controlling peer is checked once the peer was heard from.
     ///
     /// What cannot be used (mDNS names, TCP, other components, malformed text, more than 16) is
     /// dropped: a peer whose candidates are all unusable may still reach us.

@@ -408,10 +408,17 @@ fn unusable_candidates_and_credentials_are_refused() {
     for host in 1..100 {
         server.add_remote_candidate(&format!("candidate:1 1 udp 1 192.0.2.{host} 7 typ host"));
     }
-    server.handle_timeout(world.now + Duration::from_millis(200));
-    let to: Vec<_> = std::iter::from_fn(|| server.poll_transmit()).collect();
-    assert_eq!(to.len(), 16);
-    assert!(to.iter().all(|transmit| transmit.path.remote.port() == 7));
+    let later = world.now + Duration::from_millis(200);
+    server.handle_timeout(later);
+    assert_eq!(server.poll_transmit(), None, "nothing goes to addresses of a peer not heard from");
+    let path = Path { local: address(SERVER), remote: address(MOVED), protocol: Protocol::Udp };
+    server.handle_datagram(later, path, &nomination(&credentials("server").pwd));
+    server.handle_timeout(later + Duration::from_millis(200));
+    let to: Vec<_> = std::iter::from_fn(|| server.poll_transmit())
+        .filter(|transmit| transmit.path.remote.port() == 7)
+        .map(|transmit| transmit.path.remote)
+        .collect();
+    assert_eq!(to.iter().collect::<std::collections::BTreeSet<_>>().len(), 16);
     let short = Credentials { ufrag: "abc".to_owned(), ..credentials("server") };
     let refused = server.restart(world.now, short, credentials("browser"));
     assert_eq!(refused, Err(TransportError::Credentials));
