@@ -8,6 +8,9 @@ use std::path::Path;
 
 use crate::Site;
 
+/// The script for other people's pages: its name stays when its content changes.
+const HEARTBEATS: &str = "tally-heartbeats.js";
+
 /// Writes the table of `site` to `target`: two pages, and the assets sorted by name for the
 /// look-up's binary search.
 ///
@@ -31,7 +34,8 @@ pub(crate) fn write(site: &Site, target: &Path) -> Result<(), Box<dyn Error>> {
     names.sort();
     writeln!(source, "static ASSETS: [Asset; {}] = [", names.len())?;
     for name in names {
-        let entry = entry(&site.folder.join("assets").join(&name), &name, built)?;
+        let immutable = built && name != HEARTBEATS;
+        let entry = entry(&site.folder.join("assets").join(&name), &name, immutable)?;
         writeln!(source, "{entry},")?;
     }
     source.push_str("];\n");
@@ -39,8 +43,8 @@ pub(crate) fn write(site: &Site, target: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One `Asset { .. }` expression. `immutable` holds for everything the bundler put under `assets`,
-/// because it puts a hash of the content into each name there.
+/// One `Asset { .. }` expression. `immutable` holds for what the bundler put under `assets`, because it
+/// puts a hash of the content into each name there.
 fn entry(file: &Path, path: &str, immutable: bool) -> Result<String, Box<dyn Error>> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut hasher = DefaultHasher::new();

@@ -22,6 +22,12 @@
 //! `ETag`, `Content-Type` and [`Asset::cache_control`]; pages also carry
 //! [`CONTENT_SECURITY_POLICY`].
 //!
+//! # The script for other people's pages
+//!
+//! `/assets/tally-heartbeats.js` opens playback sessions and sends heartbeats for any player on any
+//! page (`README.md`). Its address stays: it is one line, asked for each time, that names the file with
+//! a hash in its name which the watch page loads too.
+//!
 //! # Without Node
 //!
 //! The pages are built by `build/main.rs` with Node and npm. Where those are missing the crate

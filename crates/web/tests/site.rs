@@ -81,6 +81,22 @@ fn only_names_with_a_hash_are_kept_for_ever() {
 }
 
 #[test]
+fn the_script_for_other_pages_has_one_address_that_stays() {
+    let Some(script) = asset("tally-heartbeats.js") else {
+        assert!(!is_built());
+        return;
+    };
+    assert!(!script.immutable && script.content_type.starts_with("text/javascript"));
+    // `export{t as openSession}from"./heartbeats-hash.js";`
+    let parts: Vec<&str> = text(script).split('"').collect();
+    assert!(parts[0].contains("as openSession}from"), "{parts:?}");
+    let module = asset(parts[1].trim_start_matches("./")).expect("what it names is embedded");
+    assert!(module.immutable);
+    let sent = module.brotli.map_or(usize::MAX, <[u8]>::len);
+    assert!(sent <= 2_000, "{sent} bytes to load is more than the README says");
+}
+
+#[test]
 fn entity_tags_are_strong_quoted_and_differ() {
     let [home, watch] = PAGES.map(|kind| page(kind).etag);
     assert_ne!(home, watch);

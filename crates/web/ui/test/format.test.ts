@@ -5,6 +5,7 @@ import {
   codecsText,
   isOnly,
   levelText,
+  playlistAddress,
   secondsText,
   showAddress,
   shownLatencyS,
@@ -71,4 +72,11 @@ test("latency comes from the time of day unless the clocks disagree", () => {
   assert.equal(shownLatencyS(null, 0.8), 0.8);
   assert.equal(shownLatencyS(1.1, null), 1.1);
   assert.equal(shownLatencyS(-1, null), null);
+});
+
+test("a playlist's address tells whom to ask for a session", () => {
+  assert.deepEqual(playlistAddress("/live/alice/index.m3u8"), { server: "", handle: "alice" });
+  const other = playlistAddress("https://a.example/tv/live/%C3%A4/index.m3u8");
+  assert.deepEqual(other, { server: "https://a.example/tv", handle: "ä" });
+  assert.equal(playlistAddress("index.m3u8"), null);
 });

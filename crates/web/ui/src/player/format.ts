@@ -18,6 +18,12 @@ export function showAddress(pathname: string): ShowAddress | null {
   return { handle: decoded(segment), playlist: `${path}/index.m3u8` };
 }
 
+/** Reads `[server]/live/{handle}/index.m3u8`: what a playback session is asked for with. */
+export function playlistAddress(source: string): { server: string; handle: string } | null {
+  const [, server, handle] = /^(.*)\/live\/([^/]+)\/index\.m3u8$/.exec(source) ?? [];
+  return server === undefined || handle === undefined ? null : { server, handle: decoded(handle) };
+}
+
 /** The handle a person typed: spaces, a leading at sign or a whole watch address are forgiven. */
 export function typedHandle(text: string): string {
   return text.trim().replace(/^.*\/live\//, "").replace(/^@/, "").replace(/[/?#].*$/, "");

@@ -8,6 +8,7 @@ import * as native from "./native-engine.ts";
 import { Caution, paceOf } from "./pace.ts";
 import { type Failure, Recovery } from "./recovery.ts";
 import { type Facts, type Reason, type State, stateOf } from "./state.ts";
+import { Ticket } from "./ticket.ts";
 
 /** Everything the page, the statistics panel and the tests can read. */
 export interface Stats {
@@ -58,6 +59,7 @@ export class ShowPlayer {
 
   readonly #video: HTMLVideoElement;
   readonly #source: string;
+  readonly #ticket: Ticket;
   readonly #preferNative: boolean;
   readonly #frames = new FrameMeter();
   readonly #stalls = new StallMeter();
@@ -93,6 +95,7 @@ export class ShowPlayer {
   constructor(video: HTMLVideoElement, source: string, preferNative: boolean) {
     this.#video = video;
     this.#source = source;
+    this.#ticket = new Ticket(source);
     this.#preferNative = preferNative;
   }
 
@@ -230,7 +233,7 @@ export class ShowPlayer {
       this.#show = show;
       this.#facts.seen = false;
     }
-    const engine = await this.#makeEngine();
+    const engine = await this.#makeEngine(await this.#ticket.sourceFor(show));
     if (search !== this.#search) {
       engine?.destroy();
       return;
@@ -240,6 +243,7 @@ export class ShowPlayer {
       return;
     }
     this.#engine = engine;
+    this.#ticket.attest(this.#video, () => engine.figures().dateMs);
     if (!this.#userPaused) {
       void this.#startVideo();
     }
@@ -247,16 +251,16 @@ export class ShowPlayer {
 
   // hls.js first: it keeps a second of distance where browsers' own players keep several. It is
   // loaded only here, so that browsers without Media Source Extensions never fetch it.
-  async #makeEngine(): Promise<Engine | null> {
+  async #makeEngine(source: string): Promise<Engine | null> {
     const nativeWorks = native.isSupported(this.#video);
     const mediaSource = "MediaSource" in window || "ManagedMediaSource" in window;
     if (mediaSource && !(this.#preferNative && nativeWorks)) {
       const hls = await import("./hls-engine.ts");
       if (hls.isSupported()) {
-        return new hls.HlsEngine(this.#video, this.#source, this.#listener);
+        return new hls.HlsEngine(this.#video, source, this.#listener);
       }
     }
-    return nativeWorks ? new native.NativeEngine(this.#video, this.#source, this.#listener) : null;
+    return nativeWorks ? new native.NativeEngine(this.#video, source, this.#listener) : null;
   }
 
   readonly #listener: Listener = {
@@ -408,6 +412,7 @@ export class ShowPlayer {
   }
 
   #release(): void {
+    this.#ticket.rest();
     this.#engine?.destroy();
     this.#engine = null;
     this.#video.playbackRate = 1;
