@@ -61,7 +61,7 @@ export async function openPage({ browser, executable, files, path }) {
 }
 
 /** Serves files of this folder, by the paths they are asked for, on a free loopback port. */
-async function serve(files) {
+export async function serve(files) {
   const server = createServer(async (request, response) => {
     const file = files[new URL(request.url ?? "/", "http://page").pathname];
     if (!file) return response.writeHead(404).end();

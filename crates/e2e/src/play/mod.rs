@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod command;
+pub mod watching;
 pub mod webrtc;
 
 use std::fmt;

@@ -70,7 +70,15 @@ impl Show {
     /// # Errors
     /// When it is not installed.
     pub fn publish(&self, url: &str) -> Result<Publisher, Missing> {
-        Ok(self.start(&tools::program("ffmpeg")?, url))
+        Ok(self.start(&tools::program("ffmpeg")?, &[url.to_owned()]))
+    }
+
+    /// Publishes the same, encoded once, to several places over RTMP.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn publish_to_all(&self, urls: &[String]) -> Result<Publisher, Missing> {
+        Ok(self.start(&tools::program("ffmpeg")?, urls))
     }
 
     /// Publishes with ffmpeg 9; over WHIP where the URL is one of HTTP.
@@ -78,10 +86,10 @@ impl Show {
     /// # Errors
     /// When it is not installed.
     pub fn publish_enhanced(&self, url: &str) -> Result<Publisher, Missing> {
-        Ok(self.start(&tools::ffmpeg_9()?, url))
+        Ok(self.start(&tools::ffmpeg_9()?, &[url.to_owned()]))
     }
 
-    fn start(&self, program: &Path, url: &str) -> Publisher {
+    fn start(&self, program: &Path, urls: &[String]) -> Publisher {
         let mut command = quiet(program);
         if let Some(certificate) = &self.certificate {
             command.env("SSL_CERT_FILE", certificate);
@@ -105,8 +113,14 @@ impl Show {
         command.args(self.video).args(["-pix_fmt", "yuv420p", "-b:v", "800k"]);
         command.args(["-g", &self.keyframe_interval.to_string()]);
         command.args(self.audio.unwrap_or_default());
-        let muxer = if url.starts_with("http") { "whip" } else { "flv" };
-        command.args(["-f", muxer, url]);
+        match urls {
+            [url] if url.starts_with("http") => command.args(["-f", "whip", url]),
+            [url] => command.args(["-f", "flv", url]),
+            urls => {
+                let outputs: Vec<_> = urls.iter().map(|url| format!("[f=flv]{url}")).collect();
+                command.args(["-flags", "+global_header", "-f", "tee", &outputs.join("|")])
+            }
+        };
         Publisher::start("ffmpeg", &command)
     }
 }

@@ -11,5 +11,6 @@ mod playlists;
 mod publishers;
 mod shows;
 mod signalling;
+mod watch_time;
 mod webrtc_play;
 mod webrtc_publish;

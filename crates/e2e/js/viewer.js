@@ -1,0 +1,76 @@
+// A page of somebody else's that plays a show with hls.js and attests it with the server's script.
+//
+// What it really rendered is told by the browser itself: `video.played`, which neither the script nor
+// the server has a part in.
+
+const query = new URLSearchParams(location.search);
+const server = query.get("server") ?? "";
+const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
+
+/** Stretches that were rendered but must not count, on the media's axis. */
+const worthless = [];
+/** When the picture moved, on a clock that all pages share. */
+const moved = [];
+let hls = null;
+let stop = async () => {};
+
+const until = (done) =>
+  new Promise((resolve) => {
+    const look = () => done() && (clearInterval(timer), resolve(undefined));
+    const timer = setInterval(look, 50);
+  });
+
+const now = () => performance.timeOrigin + performance.now();
+
+/** From the video's own time to the axis of EXT-X-PROGRAM-DATE-TIME, in milliseconds. */
+const pdtOf = (seconds) => hls.playingDate.getTime() + (seconds - video.currentTime) * 1000;
+
+video.addEventListener("playing", () => moved.push([now()]));
+for (const name of ["waiting", "pause", "seeking", "ended"]) {
+  video.addEventListener(name, () => moved.length && (moved.at(-1)[1] ??= now()));
+}
+
+/** Opens a session and plays until the picture moves; gives the session's show. */
+globalThis.begin = async () => {
+  const { openSession } = await import(`${server}/assets/tally-heartbeats.js`);
+  const session = await openSession({ server, handle: query.get("handle") ?? "" });
+  // Who seeks back has to have something to go back to.
+  hls = new Hls({ lowLatencyMode: true, backBufferLength: 60 });
+  // As every page with hls.js does: go on when the network comes back.
+  hls.on(Hls.Events.ERROR, (_, { fatal, type, details }) => {
+    if (fatal) console.log(`fatal: ${type} ${details}`);
+    if (fatal) setTimeout(() => hls.startLoad(), 500);
+  });
+  hls.loadSource(session.hls);
+  hls.attachMedia(video);
+  hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
+  stop = session.attest(video, () => hls.playingDate?.getTime() ?? null);
+  await until(() => video.currentTime > 0 && !video.paused && video.readyState > 2 && hls.playingDate);
+  return session.show;
+};
+
+globalThis.video = video;
+/** Plays on for so many seconds of media, which take longer where the machine is busy. */
+globalThis.playOn = (seconds) => {
+  const target = video.currentTime + seconds;
+  return until(() => video.currentTime >= target);
+};
+/** From here on what is rendered is worth nothing, until the function it gives is called. */
+globalThis.beWorthless = () => {
+  const from = pdtOf(video.currentTime);
+  globalThis.beOfWorth = () => worthless.push([from, pdtOf(video.currentTime)]);
+};
+/** What was rendered so far. */
+globalThis.rendered = () => ({
+  played: Array.from({ length: video.played.length }, (_, at) =>
+    [video.played.start(at), video.played.end(at)].map(pdtOf),
+  ),
+  worthless,
+  moved: moved.map(([from, to]) => [from, to ?? now()]),
+});
+globalThis.finish = async () => {
+  video.pause();
+  const report = globalThis.rendered();
+  await stop();
+  return report;
+};
