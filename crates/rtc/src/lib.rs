@@ -4,6 +4,7 @@
 //! - [`sdp`]: offers read, answers made; which codecs, headers and feedback a session uses.
 //! - [`transport`]: one peer's ICE, DTLS and data channel, and the keys that come of them.
 //! - [`srtp`]: sealing and opening of RTP and RTCP.
+//! - [`rtcp`]: messages of compound packets, read and written.
 //! - [`rtp`]: headers, extensions, sequence numbers, and the payloads packetizing makes.
 //! - [`packetize`] and [`depacketize`]: frames into payloads, once per stream; payloads into frames.
 //! - [`ingest`]: what a publisher sends: reordering, repair, feedback, tracks and frames.
@@ -17,6 +18,7 @@ pub mod depacketize;
 pub mod egress;
 pub mod ingest;
 pub mod packetize;
+pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod session;

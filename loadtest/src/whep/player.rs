@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tally_rtc::depacketize::Format;
-use tally_rtc::ingest::feedback::{Incoming, Twcc, Writer, read};
+use tally_rtc::ingest::arrivals::Arrivals;
+use tally_rtc::rtcp::{self, Message, Writer};
 use tally_rtc::rtp::Packet;
 use tally_rtc::sdp::{Candidate, Local, Negotiated};
 use tally_rtc::srtp::{Opener, Sealer, SrtpKeys};
@@ -64,7 +65,7 @@ pub(super) struct Player {
     ssrc: u32,
     cname: String,
     streams: Vec<Stream>,
-    twcc: Twcc,
+    arrivals: Arrivals,
     twcc_at: Instant,
     reports_at: Instant,
     outgoing: VecDeque<Vec<u8>>,
@@ -109,7 +110,7 @@ impl Player {
             ssrc: local.video_ssrc,
             cname: local.cname.clone(),
             streams: Vec::new(),
-            twcc: Twcc::new(now),
+            arrivals: Arrivals::new(now),
             twcc_at: now,
             reports_at: now,
             outgoing: VecDeque::new(),
@@ -148,12 +149,12 @@ impl Player {
             self.reports_at = now + REPORT_INTERVAL;
             self.report(now);
         }
-        if now >= self.twcc_at && self.twcc.is_due() {
+        if now >= self.twcc_at && self.arrivals.is_due() {
             self.twcc_at = now + ARRIVALS_INTERVAL;
             let media = self.streams.first().map_or(0, |stream| stream.ssrc);
-            while self.twcc.is_due() {
+            while self.arrivals.is_due() {
                 let mut writer = Writer::reduced(self.ssrc);
-                self.twcc.write(&mut writer, media);
+                self.arrivals.write(&mut writer, media);
                 self.send_rtcp(writer);
             }
         }
@@ -171,7 +172,7 @@ impl Player {
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
         let transport = self.transport.poll_timeout();
         let feedback = self.keys.as_ref().map(|_| {
-            let arrivals = self.twcc.is_due().then_some(self.twcc_at);
+            let arrivals = self.arrivals.is_due().then_some(self.twcc_at);
             let asks = self.streams.iter().filter_map(Stream::poll_timeout);
             asks.chain(arrivals).fold(self.reports_at, Instant::min)
         });
@@ -265,7 +266,7 @@ impl Player {
         self.moments.last_packet = Some(now);
         let number = payload_type.transport_cc.and_then(|id| packet.extension(id)?.first_chunk());
         if let Some(number) = number {
-            self.twcc.handle_packet(now, u16::from_be_bytes(*number));
+            self.arrivals.handle_packet(now, u16::from_be_bytes(*number));
         }
         if payload_type.is_repair {
             let of_format = self.streams.iter_mut().rfind(|it| it.format == payload_type.format);
@@ -297,8 +298,8 @@ impl Player {
             self.refused += 1;
             return;
         };
-        for said in read(&datagram[..len]) {
-            if let Incoming::SenderReport { ssrc, ntp, .. } = said
+        for said in rtcp::read(&datagram[..len]) {
+            if let Message::SenderReport { ssrc, ntp, .. } = said
                 && let Some(stream) = self.streams.iter_mut().find(|it| it.ssrc == ssrc)
             {
                 stream.handle_sender_report(ntp, now);

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use tally_rtc::depacketize::{Format, is_keyframe_start};
-use tally_rtc::ingest::feedback::{Reception, ReportBlock};
 use tally_rtc::ingest::nack::Nack;
+use tally_rtc::ingest::reception::Reception;
+use tally_rtc::rtcp::ReportBlock;
 use tally_rtc::rtp::{ExtendedSequence, Header};
 
 /// Packets behind the newest in which a lost one is still of use: players play half a second late.
@@ -185,7 +186,7 @@ mod tests {
         stream.handle_repair(4, later);
         stream.handle_repair(5, later);
         assert_eq!(stream.counts(), Counts { packets: 4, late: 1, repaired: 1, lost: 2 });
-        assert_eq!(stream.take_report(later).lost, 2);
+        assert_eq!(stream.take_report(later).cumulative_lost, 2);
     }
 
     #[test]

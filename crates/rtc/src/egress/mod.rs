@@ -5,7 +5,6 @@
 
 pub mod backlog;
 pub mod congestion;
-pub mod feedback;
 pub mod history;
 pub mod layers;
 pub mod pacer;

@@ -1,10 +1,10 @@
-//! Sender reports, and what a viewer's receiver reports say: round trip, loss and delivery.
+//! What a viewer's receiver reports tell: round trip, loss and delivery.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::feedback::ReportBlock;
 use super::unwrap_near;
+use crate::rtcp::{ReportBlock, from_units, ntp_middle};
 
 /// Sent frames that wait for a report: ten seconds of 60 pictures a second and 50 audio packets fit.
 /// Reports come at least every five; beyond that the oldest are forgotten, and their media with them.
@@ -16,28 +16,6 @@ pub const HOLE_MS_MIN: i64 = 5_000;
 
 /// Sender reports remembered for the round trip: receivers answer the last, or the one before.
 const SENDER_REPORTS_KEPT: usize = 4;
-
-/// Bytes of a sender report without report blocks.
-pub const SENDER_REPORT_BYTES: usize = 28;
-
-/// A sender report (RFC 3550, section 6.4.1): `ntp` is the wall clock in units of 2^-32 s since 1900,
-/// `timestamp` the RTP timestamp of the same instant.
-#[must_use]
-pub fn sender_report(
-    ssrc: u32,
-    ntp: u64,
-    timestamp: u32,
-    (packets, payload_bytes): (u32, u32),
-) -> [u8; SENDER_REPORT_BYTES] {
-    let mut report = [0; SENDER_REPORT_BYTES];
-    report[..4].copy_from_slice(&[0x80, 200, 0, 6]);
-    report[4..8].copy_from_slice(&ssrc.to_be_bytes());
-    report[8..16].copy_from_slice(&ntp.to_be_bytes());
-    report[16..20].copy_from_slice(&timestamp.to_be_bytes());
-    report[20..24].copy_from_slice(&packets.to_be_bytes());
-    report[24..].copy_from_slice(&payload_bytes.to_be_bytes());
-    report
-}
 
 /// The round trip, measured by sender reports and their echoes.
 #[derive(Clone, Debug, Default)]
@@ -58,24 +36,18 @@ impl RoundTrip {
         if self.sent.len() == SENDER_REPORTS_KEPT {
             self.sent.pop_front();
         }
-        self.sent.push_back((middle(ntp), now));
+        self.sent.push_back((ntp_middle(ntp), now));
     }
 
     /// Takes a report block that echoes one of ours; any other is ignored.
     pub fn reported(&mut self, block: &ReportBlock, now: Instant) {
         let echoed = self.sent.iter().find(|(ntp, _)| *ntp == block.last_sender_report);
         let Some((_, at)) = echoed.filter(|_| block.last_sender_report != 0) else { return };
-        let delay = Duration::from_nanos((u64::from(block.delay_since) * 1_000_000_000) >> 16);
-        if let Some(round_trip) = now.saturating_duration_since(*at).checked_sub(delay) {
+        if let Some(round_trip) =
+            now.saturating_duration_since(*at).checked_sub(from_units(block.delay))
+        {
             self.last = Some(round_trip);
         }
-    }
-}
-
-fn middle(ntp: u64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the middle 32 bits, as the RFC says")]
-    {
-        (ntp >> 16) as u32
     }
 }
 
@@ -211,14 +183,7 @@ mod tests {
     use crate::egress::testing::{Chance, anchor};
 
     fn block(highest_sequence: u32, cumulative_lost: i32) -> ReportBlock {
-        ReportBlock {
-            ssrc: 7,
-            fraction_lost: 0,
-            cumulative_lost,
-            highest_sequence,
-            last_sender_report: 0,
-            delay_since: 0,
-        }
+        ReportBlock { ssrc: 7, cumulative_lost, highest_sequence, ..ReportBlock::default() }
     }
 
     /// Frames of 40 ms in ten packets each.
@@ -267,8 +232,7 @@ mod tests {
     fn the_round_trip_is_the_echo_less_the_wait() {
         let (mut round_trip, start) = (RoundTrip::default(), anchor());
         round_trip.sent(0x1234_5678_9abc_def0, start);
-        let echo =
-            ReportBlock { last_sender_report: 0x5678_9abc, delay_since: 1 << 15, ..block(0, 0) };
+        let echo = ReportBlock { last_sender_report: 0x5678_9abc, delay: 1 << 15, ..block(0, 0) };
         round_trip.reported(&ReportBlock { last_sender_report: 5, ..echo }, start);
         assert_eq!(round_trip.last(), None);
         round_trip.reported(&echo, start + Duration::from_millis(540));

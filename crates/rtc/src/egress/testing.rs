@@ -53,7 +53,7 @@ impl Chance {
 }
 
 /// One RTCP message: its count, its packet type and a body of whole words.
-pub(super) fn message(count: u8, kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(count: u8, kind: u8, body: &[u8]) -> Vec<u8> {
     let words = u16::try_from(body.len() / 4).unwrap();
     let mut bytes = vec![0x80 | count, kind];
     bytes.extend(words.to_be_bytes());

@@ -16,13 +16,13 @@ use tally_media::{Medium, TrackId};
 
 use super::backlog::{Backlog, SLOW_TIME};
 use super::congestion::{Estimator, EstimatorConfig};
-use super::feedback::{self, Feedback, ReportBlock, TwccFeedback};
 use super::layers::{Layer, LayerChoice, LayerEvent};
 use super::pacer::{FAST_START_PERCENT, PACE_PERCENT, Pacer};
 use super::packet::{ExtensionIds, Stamp, ViewerPacket};
-use super::reports::{RoundTrip, sender_report};
+use super::reports::RoundTrip;
 use super::stream::{Stream, StreamConfig, StreamPacket};
 use crate::packetize::PacketizedFrame;
+use crate::rtcp::{self, Message, ReportBlock, TwccFeedback, Writer};
 
 /// Audio frames that wait for one turn of the session: a second of 20 ms each.
 pub const AUDIO_FRAMES_MAX: usize = 50;
@@ -282,25 +282,27 @@ impl Viewer {
 
     /// Takes a compound RTCP packet, opened.
     pub fn handle_rtcp(&mut self, compound: &[u8], now: Instant) {
-        for message in feedback::read(compound) {
+        for message in rtcp::read(compound) {
             match message {
-                Feedback::Report(block) => self.on_report(&block, now),
-                Feedback::Nack { ssrc, sequences } => self.on_nack(ssrc, &sequences, now),
-                Feedback::Twcc(feedback) => {
+                Message::Report(block) => self.on_report(&block, now),
+                Message::Nack { ssrc, sequences } => self.on_nack(ssrc, &sequences, now),
+                Message::Twcc(feedback) => {
                     for outlet in [&mut self.audio, &mut self.video].into_iter().flatten() {
                         outlet.find_start(&feedback);
                     }
                     self.estimator.on_feedback(&feedback, now);
                 }
-                Feedback::Remb { bps } => self.estimator.on_remb(bps, now),
-                Feedback::KeyframeWanted { ssrc } => {
+                Message::Remb { bps } => self.estimator.on_remb(bps, now),
+                Message::KeyframeWanted { ssrc } => {
                     let ours =
                         self.video.as_ref().is_some_and(|it| it.stream.config().ssrc == ssrc);
                     if ours {
                         self.event(ViewerEvent::KeyframeWanted);
                     }
                 }
-                Feedback::Goodbye => self.event(ViewerEvent::Goodbye),
+                Message::Goodbye { .. } => self.event(ViewerEvent::Goodbye),
+                // It sends nothing that could be reported on.
+                Message::SenderReport { .. } | Message::Delay { .. } => {}
             }
         }
     }
@@ -349,11 +351,12 @@ impl Viewer {
         let timeline_ms = start_ms.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
         let mut compound = Vec::new();
         for Outlet { stream, .. } in [&self.audio, &self.video].into_iter().flatten() {
-            let counts = stream.counts();
-            if counts.0 > 0 {
+            let (packets, payload_bytes) = stream.counts();
+            if packets > 0 {
                 let timestamp = stream.timestamp_at(timeline_ms);
-                let report = sender_report(stream.config().ssrc, ntp, timestamp, counts);
-                compound.extend(report);
+                let mut writer = Writer::reduced(stream.config().ssrc);
+                writer.sender_report(ntp, timestamp, packets, payload_bytes);
+                compound.extend(writer.finish());
             }
         }
         self.reports_at = Some(now + REPORT_INTERVAL);

@@ -6,13 +6,14 @@
 //!
 //! The parts: [`sources`] tells which SSRC is which track, [`reorder`] makes pictures of packets,
 //! [`nack`] asks for lost ones, [`keyframes`] for what cannot be repaired, [`clock`] puts all tracks
-//! on one timeline, and [`feedback`] reads and writes RTCP.
+//! on one timeline, [`reception`] and [`arrivals`] are what reports say.
 
+pub mod arrivals;
 pub mod clock;
-pub mod feedback;
 pub mod keyframes;
 pub mod nack;
 mod receiver;
+pub mod reception;
 pub mod reorder;
 pub mod sources;
 

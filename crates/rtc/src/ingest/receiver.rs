@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tally_media::{Medium, Timescale, Timestamp, TrackId};
 
+use super::arrivals::Arrivals;
 use super::clock::Timeline;
-use super::feedback::{Incoming, Reception, Twcc, Writer, ntp_middle, read, round_trip};
 use super::keyframes::Keyframes;
 use super::nack::{self, Arrival, Nack};
+use super::reception::{Reception, round_trip};
 use super::reorder::{self, Place, Reorder};
 use super::sources::{ExtensionIds, Label, Section, Source, Sources};
+use crate::rtcp::{self, Message, ReportBlock, Writer, ntp_middle};
 use crate::rtp;
 
 /// How long a lost packet is waited for where it can be asked for: five asks at 50 ms away.
@@ -125,7 +127,7 @@ pub struct Receiver {
     streams: BTreeMap<u32, Stream>,
     keyframes: BTreeMap<TrackId, Keyframes>,
     timeline: Timeline,
-    twcc: Twcc,
+    arrivals: Arrivals,
     twcc_due: Instant,
     report_due: Instant,
     /// As measured; and whether by reports, which are better than answers to asks.
@@ -150,7 +152,7 @@ impl Receiver {
             start: now,
             streams: BTreeMap::new(),
             timeline: Timeline::new(),
-            twcc: Twcc::new(now),
+            arrivals: Arrivals::new(now),
             twcc_due: now + TRANSPORT_INTERVAL,
             report_due: now + REPORT_INTERVAL,
             rtt: None,
@@ -217,7 +219,7 @@ impl Receiver {
         let ids = self.config.extensions;
         let extension = |id: Option<u8>| id.and_then(|id| packet.extension(id));
         if let Some(sequence) = extension(ids.transport_wide).and_then(|b| b.first_chunk()) {
-            self.twcc.handle_packet(now, u16::from_be_bytes(*sequence));
+            self.arrivals.handle_packet(now, u16::from_be_bytes(*sequence));
         }
         let header = packet.header();
         let label = Label {
@@ -249,22 +251,21 @@ impl Receiver {
 
     /// Takes one datagram of RTCP, opened; what is malformed in it is left out.
     pub fn handle_rtcp(&mut self, now: Instant, bytes: &[u8]) {
-        for said in read(bytes) {
+        for said in rtcp::read(bytes) {
             match said {
-                Incoming::SenderReport { ssrc, ntp, rtp } => {
+                Message::SenderReport { ssrc, ntp, timestamp } => {
                     let Some(stream) = self.streams.get_mut(&ssrc) else { continue };
                     if let Some(reception) = &mut stream.reception {
                         reception.handle_sender_report(now, ntp);
                     }
-                    self.timeline.handle_sender_report(stream.track, ntp, rtp);
+                    self.timeline.handle_sender_report(stream.track, ntp, timestamp);
                 }
-                Incoming::Goodbye { ssrc } => self.close(ssrc),
-                Incoming::Delay { ssrc, last, delay } => {
-                    if ssrc == self.config.ssrc && last != 0 {
-                        let rtt = round_trip(ntp_middle(self.ntp(now)), last, delay);
-                        self.rtt = rtt.filter(|&rtt| rtt <= RTT_MAX).map(|rtt| (rtt, true));
-                    }
+                Message::Goodbye { ssrcs } => ssrcs.into_iter().for_each(|ssrc| self.close(ssrc)),
+                Message::Delay { ssrc, last, delay } if ssrc == self.config.ssrc && last != 0 => {
+                    let rtt = round_trip(ntp_middle(self.ntp(now)), last, delay);
+                    self.rtt = rtt.filter(|&rtt| rtt <= RTT_MAX).map(|rtt| (rtt, true));
                 }
+                _ => {}
             }
         }
     }
@@ -277,7 +278,7 @@ impl Receiver {
             streams.flat_map(|s| [s.reorder.poll_timeout(), s.nack.poll_timeout()]).flatten();
         let started = self.keyframes.iter().filter(|(track, _)| self.ssrc_of(**track).is_some());
         let of_keyframes = started.filter_map(|(_, keyframes)| keyframes.poll_timeout(now));
-        let of_twcc = self.twcc.is_due().then_some(self.twcc_due);
+        let of_twcc = self.arrivals.is_due().then_some(self.twcc_due);
         of_streams.chain(of_keyframes).chain(of_twcc).fold(self.report_due, Instant::min)
     }
 
@@ -313,9 +314,9 @@ impl Receiver {
         if now >= self.twcc_due {
             self.twcc_due = now + TRANSPORT_INTERVAL;
             // One packet a datagram: each is made to fit one.
-            while self.twcc.is_due() {
+            while self.arrivals.is_due() {
                 let mut writer = self.config.feedback_writer();
-                self.twcc.write(&mut writer, ssrcs.first().copied().unwrap_or(0));
+                self.arrivals.write(&mut writer, ssrcs.first().copied().unwrap_or(0));
                 self.send(writer);
             }
         }
@@ -447,7 +448,7 @@ impl Receiver {
         }
     }
 
-    fn report_blocks(&mut self, now: Instant) -> Vec<super::feedback::ReportBlock> {
+    fn report_blocks(&mut self, now: Instant) -> Vec<ReportBlock> {
         let receptions = self.streams.values_mut().filter_map(|stream| stream.reception.as_mut());
         receptions.map(|reception| reception.take_report(now)).collect()
     }

@@ -13,8 +13,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::feedback::{ReportBlock, TwccFeedback};
 use super::unwrap_near;
+use crate::rtcp::{ReportBlock, TwccFeedback};
 use trendline::{Trendline, Usage};
 
 /// Packets whose arrival is still unknown: four seconds of 10 Mbit/s. Feedback comes many times a

@@ -227,14 +227,7 @@ fn without_transport_wide_feedback_remb_and_reports_serve() {
     let at = |seconds| start + Duration::from_secs(seconds);
     estimator.on_remb(3_000_000, at(0));
     assert_eq!(estimator.estimate_bps(at(0)), 3_000_000);
-    let report = |fraction_lost| ReportBlock {
-        ssrc: 1,
-        fraction_lost,
-        cumulative_lost: 0,
-        highest_sequence: 0,
-        last_sender_report: 0,
-        delay_since: 0,
-    };
+    let report = |fraction_lost| ReportBlock { fraction_lost, ..ReportBlock::default() };
     estimator.on_receiver_report(&report(128), at(1));
     assert_eq!(estimator.estimate_bps(at(1)), 2_250_000);
     estimator.on_receiver_report(&report(0), at(2));

@@ -1,5 +1,6 @@
 //! Whole receivers against publishers on seeded links, in virtual time.
 
+mod arrivals;
 mod clock;
 mod hostile;
 mod link;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::write::ReportBlock;
+use crate::rtcp::{ReportBlock, from_units, ntp_middle, to_units};
 
 /// Reception of one SSRC.
 #[derive(Debug)]
@@ -79,12 +79,12 @@ impl Reception {
         let fraction_lost = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8;
         let (last_sender_report, delay) = match self.sender_report {
             None => (0, 0),
-            Some((ntp, at)) => (ntp, in_65536ths(now.saturating_duration_since(at))),
+            Some((ntp, at)) => (ntp, to_units(now.saturating_duration_since(at))),
         };
         ReportBlock {
             ssrc: self.ssrc,
             fraction_lost,
-            lost: expected.saturating_sub(self.received).min(0x7f_ffff) as u32,
+            cumulative_lost: expected.saturating_sub(self.received).min(0x7f_ffff) as i32,
             highest_sequence: self.highest.wrapping_sub(1 << 16) as u32,
             jitter: (self.jitter_16 >> 4) as u32,
             last_sender_report,
@@ -93,22 +93,48 @@ impl Reception {
     }
 }
 
-/// The middle 32 bits of an NTP time, as reports quote it.
-#[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the middle bits are what is wanted")]
-pub const fn ntp_middle(ntp: u64) -> u32 {
-    (ntp >> 16) as u32
-}
-
 /// The round trip by RFC 3611: `sent` and `now` are this side's NTP times (middle 32 bits), `delay`
 /// is what the peer kept the report, in 1/65,536 s. None where the numbers contradict each other.
 #[must_use]
 pub fn round_trip(now: u32, sent: u32, delay: u32) -> Option<Duration> {
     let units = now.wrapping_sub(sent).checked_sub(delay)?;
-    Some(Duration::from_nanos(u64::from(units) * 1_000_000_000 / 65_536))
+    Some(from_units(units))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped")]
-fn in_65536ths(time: Duration) -> u32 {
-    (time.as_nanos() * 65_536 / 1_000_000_000).min(u128::from(u32::MAX)) as u32
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::testing::anchor;
+
+    #[test]
+    fn reports_count_loss_jitter_and_delay() {
+        let zero = anchor();
+        let mut reception = Reception::new(7, 90_000, 65_536 + 10);
+        for n in (0..100_u64).filter(|n| n % 4 != 1) {
+            // Every second packet is 2 ms late.
+            let at = zero + Duration::from_millis(n * 10 + (n / 2 % 2) * 2);
+            reception.handle_packet(at, 65_536 + 10 + n, u32::try_from(n * 900).unwrap());
+        }
+        reception.handle_sender_report(zero, 0x1_8000_0000);
+        let report = reception.take_report(zero + Duration::from_millis(1_500));
+        assert_eq!(
+            (report.fraction_lost, report.cumulative_lost, report.highest_sequence),
+            (64, 25, 109)
+        );
+        assert_eq!((report.last_sender_report, report.delay), (0x1_8000, 98_304));
+        assert!((60..180).contains(&report.jitter), "{}", report.jitter);
+        let report = reception.take_report(zero);
+        assert_eq!((report.fraction_lost, report.cumulative_lost), (0, 25));
+    }
+
+    #[test]
+    fn the_round_trip_is_what_is_left_of_the_delay() {
+        let second = 65_536;
+        assert_eq!(
+            round_trip(10 * second, 9 * second, second / 2),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(round_trip(second, 0xffff_0000, second), Some(Duration::from_secs(1)));
+        assert_eq!(round_trip(10 * second, 9 * second, 2 * second), None);
+    }
 }

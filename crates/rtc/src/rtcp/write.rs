@@ -1,34 +1,16 @@
-//! RTCP packets written, as compound packets where the publisher wants them (RFC 3550 section 6.1)
-//! or alone where it takes reduced sizes (RFC 5506).
+//! RTCP packets written, as compound packets where the peer wants them (RFC 3550 section 6.1) or alone
+//! where it takes reduced sizes (RFC 5506).
 
-const RECEIVER_REPORT: u8 = 201;
-const SOURCE_DESCRIPTION: u8 = 202;
-const TRANSPORT_FEEDBACK: u8 = 205;
-const PAYLOAD_FEEDBACK: u8 = 206;
-const EXTENDED_REPORT: u8 = 207;
+use super::{
+    BLOCK_REFERENCE_TIME, EXTENDED_REPORT, FORMAT_NACK, FORMAT_PLI, FORMAT_REMB, FORMAT_TWCC,
+    PAYLOAD_FEEDBACK, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION,
+    TRANSPORT_FEEDBACK, TwccFeedback,
+};
+
 /// Report blocks of one receiver report: its count has five bits.
 const BLOCKS_MAX: usize = 31;
 /// Bytes of a CNAME: its length has eight bits.
 const CNAME_BYTES_MAX: usize = 255;
-
-/// What a receiver report says of one SSRC (RFC 3550 section 6.4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReportBlock {
-    /// Of whom.
-    pub ssrc: u32,
-    /// Lost since the last report, in 1/256.
-    pub fraction_lost: u8,
-    /// Lost since the start, 24 bits.
-    pub lost: u32,
-    /// Highest sequence number, with turns in the upper 16 bits.
-    pub highest_sequence: u32,
-    /// Jitter in ticks.
-    pub jitter: u32,
-    /// Middle 32 bits of the last sender report's NTP time; 0 before the first.
-    pub last_sender_report: u32,
-    /// Since then, in 1/65,536 s.
-    pub delay: u32,
-}
 
 /// Writes one datagram of RTCP.
 #[derive(Debug)]
@@ -65,9 +47,18 @@ impl Writer {
         self.bytes
     }
 
+    /// A sender report without blocks (RFC 3550 section 6.4.1): `ntp` is the wall clock in units of
+    /// 2^-32 s since 1900, `timestamp` the RTP timestamp of the same instant; then what was sent.
+    pub fn sender_report(&mut self, ntp: u64, timestamp: u32, packets: u32, payload_bytes: u32) {
+        let at = self.start(SENDER_REPORT, 0);
+        self.bytes.extend(ntp.to_be_bytes());
+        [timestamp, packets, payload_bytes].into_iter().for_each(|word| self.u32(word));
+        self.end(at);
+    }
+
     /// A request for a keyframe: PLI (RFC 4585 section 6.3.1).
     pub fn picture_loss(&mut self, media: u32) {
-        let at = self.start(PAYLOAD_FEEDBACK, 1);
+        let at = self.start(PAYLOAD_FEEDBACK, FORMAT_PLI);
         self.u32(media);
         self.end(at);
     }
@@ -75,7 +66,7 @@ impl Writer {
     /// A request for packets again: generic NACK (RFC 4585 section 6.2.1). `sequences` ascend in
     /// the order they were sent.
     pub fn nack(&mut self, media: u32, sequences: &[u16]) {
-        let at = self.start(TRANSPORT_FEEDBACK, 1);
+        let at = self.start(TRANSPORT_FEEDBACK, FORMAT_NACK);
         self.u32(media);
         let mut rest = sequences;
         while let Some((&first, mut after)) = rest.split_first() {
@@ -97,7 +88,7 @@ impl Writer {
     /// The bit rate this side can take: REMB (draft-alvestrand-rmcat-remb-03).
     pub fn remb(&mut self, bits_per_second: u64, ssrcs: &[u32]) {
         let ssrcs = &ssrcs[..ssrcs.len().min(255)];
-        let at = self.start(PAYLOAD_FEEDBACK, 15);
+        let at = self.start(PAYLOAD_FEEDBACK, FORMAT_REMB);
         self.u32(0);
         self.bytes.extend(b"REMB");
         let exponent = (64 - bits_per_second.leading_zeros()).saturating_sub(18);
@@ -114,16 +105,16 @@ impl Writer {
     /// This side's clock, for the peer to answer with its delay (RFC 3611 section 4.4).
     pub fn reference_time(&mut self, ntp: u64) {
         let at = self.start(EXTENDED_REPORT, 0);
-        self.bytes.extend([4, 0, 0, 2]);
+        self.bytes.extend([BLOCK_REFERENCE_TIME, 0, 0, 2]);
         self.bytes.extend(ntp.to_be_bytes());
         self.end(at);
     }
 
-    /// Transport feedback of format 15; `body` is what follows the media SSRC.
-    pub(super) fn transport_wide(&mut self, media: u32, body: &[u8]) {
-        let at = self.start(TRANSPORT_FEEDBACK, 15);
+    /// When which packet arrived; `count` numbers these messages.
+    pub fn transport_wide(&mut self, media: u32, count: u8, feedback: &TwccFeedback) {
+        let at = self.start(TRANSPORT_FEEDBACK, FORMAT_TWCC);
         self.u32(media);
-        self.bytes.extend(body);
+        feedback.write(count, &mut self.bytes);
         self.end(at);
     }
 
@@ -131,12 +122,7 @@ impl Writer {
         #[expect(clippy::cast_possible_truncation, reason = "at most BLOCKS_MAX")]
         let at = self.start(RECEIVER_REPORT, blocks.len() as u8);
         for block in blocks {
-            self.u32(block.ssrc);
-            self.u32(u32::from(block.fraction_lost) << 24 | (block.lost & 0xff_ffff));
-            self.u32(block.highest_sequence);
-            self.u32(block.jitter);
-            self.u32(block.last_sender_report);
-            self.u32(block.delay);
+            block.words().into_iter().for_each(|word| self.u32(word));
         }
         self.end(at);
     }
