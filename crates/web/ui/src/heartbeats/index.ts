@@ -120,11 +120,21 @@ function attest(
       void flush();
     }
   });
+  let last = { positionS: 0, mediaMs: null as number | null };
+  // The position is the new one as soon as a seek begins: where the picture was until then, the
+  // browser's own record tells.
+  const mediaNowMs = (): number | null => {
+    if (!video.seeking) {
+      last = { positionS: video.currentTime, mediaMs: mediaMs() };
+    }
+    const playedS = video.seeking ? playedUntil(video, last.positionS) - last.positionS : 0;
+    return last.mediaMs === null ? null : last.mediaMs + playedS * 1000;
+  };
   const look = (): void =>
     ranges.look({
       clockMs: performance.now() - originMs,
-      mediaMs: video.seeking ? null : mediaMs(),
-      rendering: !video.paused && !video.ended && video.readyState > 2,
+      mediaMs: mediaNowMs(),
+      rendering: !video.seeking && !video.paused && !video.ended && video.readyState > 2,
       rate: video.playbackRate,
       visible: document.visibilityState === "visible",
       pip: isInPicture(video),
@@ -166,6 +176,16 @@ function attest(
     await flush();
     await flush();
   };
+}
+
+function playedUntil({ played }: HTMLVideoElement, positionS: number): number {
+  let endS = positionS;
+  for (let index = 0; index < played.length; index += 1) {
+    if (played.start(index) <= positionS && positionS <= played.end(index)) {
+      endS = played.end(index);
+    }
+  }
+  return endS;
 }
 
 // As text: a request that needs no preflight from other sites. It outlives its page.
