@@ -5,12 +5,11 @@
 
 const query = new URLSearchParams(location.search);
 const server = query.get("server") ?? "";
+const handle = query.get("handle") ?? "";
 const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
 
 /** Stretches that were rendered but must not count, on the media's axis. */
 const worthless = [];
-/** When the picture moved, on a clock that all pages share. */
-const moved = [];
 let hls = null;
 let stop = async () => {};
 
@@ -20,34 +19,51 @@ const until = (done) =>
     const timer = setInterval(look, 50);
   });
 
-const now = () => performance.timeOrigin + performance.now();
-
 /** From the video's own time to the axis of EXT-X-PROGRAM-DATE-TIME, in milliseconds. */
 const pdtOf = (seconds) => hls.playingDate.getTime() + (seconds - video.currentTime) * 1000;
-
-video.addEventListener("playing", () => moved.push([now()]));
-for (const name of ["waiting", "pause", "seeking", "ended"]) {
-  video.addEventListener(name, () => moved.length && (moved.at(-1)[1] ??= now()));
-}
 
 /** Opens a session and plays until the picture moves; gives the session's show. */
 globalThis.begin = async () => {
   const { openSession } = await import(`${server}/assets/tally-heartbeats.js`);
-  const session = await openSession({ server, handle: query.get("handle") ?? "" });
+  const session = await openSession({ server, handle });
+  const moves = play(session.hls);
+  stop = session.attest(video, () => hls.playingDate?.getTime() ?? null);
+  await moves;
+  return session.show;
+};
+
+/** The same as people have it who never heard of sessions: what counts is what CMCD says. */
+globalThis.beginStock = async (cmcd) => {
+  const { show } = await (await fetch(`${server}/api/v1/live/${handle}`)).json();
+  await play(`${server}/live/${handle}/index.m3u8`, { cmcd });
+  return show;
+};
+
+/** With a session, and CMCD of version 2 in event mode as what is said in its name. */
+globalThis.beginEvents = async () => {
+  const request = { method: "POST", body: "{}" };
+  const response = await fetch(`${server}/api/v1/live/${handle}/sessions`, request);
+  const { show, hls: path, session } = await response.json();
+  const url = `${server}/api/v1/playback/${session}/cmcd`;
+  const eventTargets = [{ url, events: ["ps", "t"], interval: 2 }];
+  await play(server + path, { cmcd: { version: 2, eventTargets } });
+  return show;
+};
+
+/** Resolves when the picture moves. */
+function play(url, options = {}) {
   // Who seeks back has to have something to go back to.
-  hls = new Hls({ lowLatencyMode: true, backBufferLength: 60 });
+  hls = new Hls({ lowLatencyMode: true, backBufferLength: 60, ...options });
   // As every page with hls.js does: go on when the network comes back.
   hls.on(Hls.Events.ERROR, (_, { fatal, type, details }) => {
     if (fatal) console.log(`fatal: ${type} ${details}`);
     if (fatal) setTimeout(() => hls.startLoad(), 500);
   });
-  hls.loadSource(session.hls);
-  hls.attachMedia(video);
   hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
-  stop = session.attest(video, () => hls.playingDate?.getTime() ?? null);
-  await until(() => video.currentTime > 0 && !video.paused && video.readyState > 2 && hls.playingDate);
-  return session.show;
-};
+  hls.loadSource(url);
+  hls.attachMedia(video);
+  return until(() => video.currentTime > 0 && !video.paused && video.readyState > 2 && hls.playingDate);
+}
 
 globalThis.video = video;
 /** Plays on for so many seconds of media, which take longer where the machine is busy. */
@@ -66,7 +82,7 @@ globalThis.rendered = () => ({
     [video.played.start(at), video.played.end(at)].map(pdtOf),
   ),
   worthless,
-  moved: moved.map(([from, to]) => [from, to ?? now()]),
+  moved: globalThis.movedUntilNow(),
 });
 globalThis.finish = async () => {
   video.pause();

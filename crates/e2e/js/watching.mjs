@@ -1,10 +1,11 @@
-// People watch in Chromium, each a show of their own and each in another way, all at once.
+// People watch in Chromium, each in another way, all at once.
 //
-//   node watching.mjs --server URL --stories plain,left,... [--executable CHROMIUM]
+//   node watching.mjs --server URL --stories plain@alice,left@bob,... [--executable CHROMIUM]
 //
-// Each story watches the show of the creator with its name. Prints one JSON object as its last line:
+// What is before the @ is how, what is after it whose show. Prints one JSON object as its last line:
 // by story, the show's id, what should count of it (the smaller of the media rendered with attention and
 // of the time somebody was there), and what was rendered but is worth nothing.
+import { readFile } from "node:fs/promises";
 import { setTimeout as pass } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import puppeteer from "puppeteer-core";
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
 const FILES = {
   "/": "viewer.html",
   "/viewer.js": "viewer.js",
+  "/moved.js": "moved.js",
   "/hls.js": "node_modules/hls.js/dist/hls.min.js",
 };
 
@@ -40,22 +42,66 @@ const browser = await puppeteer.launch({
   ],
 });
 
-/** A window of its own with the page, playing. */
-async function open(context, story) {
-  const page = await context.newPage({ type: "window" });
-  page.on("console", (message) => console.error(`${story}: ${message.text()}`));
-  page.on("pageerror", (error) => console.error(`${story}: ${error.message}`));
-  await page.goto(`http://127.0.0.1:${port}/?${new URLSearchParams({ server: options.server, handle: story })}`);
+/** A window of its own with a page that can play, on another origin than the server. */
+async function openPage(context, handle) {
+  const page = await newWindow(context, handle);
+  const query = new URLSearchParams({ server: options.server, handle });
+  await page.goto(`http://127.0.0.1:${port}/?${query}`);
   await page.waitForFunction(() => globalThis.begin);
-  const show = await page.evaluate(() => globalThis.begin());
-  return { page, show };
+  return page;
+}
+
+async function newWindow(context, name) {
+  const page = await context.newPage({ type: "window" });
+  page.on("console", (message) => console.error(`${name}: ${message.text()}`));
+  page.on("pageerror", (error) => console.error(`${name}: ${error.message}`));
+  return page;
 }
 
 const finish = (page) => page.evaluate(() => globalThis.finish());
 
 const playOn = (page, seconds) => page.evaluate((it) => globalThis.playOn(it), seconds);
 
-/** Each gets an open page and gives the reports of all pages that watched. */
+/** Plays with hls.js alone. */
+async function stock(context, handle, cmcd) {
+  const page = await openPage(context, handle);
+  const begin = (cmcd) => (cmcd ? globalThis.beginStock(cmcd) : globalThis.beginEvents());
+  const show = await page.evaluate(begin, cmcd);
+  await playOn(page, 10);
+  return { show, reports: [await finish(page)] };
+}
+
+/** Stories of players that are not ours: whole ones. */
+const STOCK = {
+  query: (context, handle) => stock(context, handle, { version: 1, useHeaders: false }),
+  headers: (context, handle) => stock(context, handle, { version: 1, useHeaders: true }),
+  events: (context, handle) => stock(context, handle, null),
+  /** The server's own page, left as people leave pages. */
+  async page(context, handle) {
+    const page = await newWindow(context, handle);
+    await page.evaluateOnNewDocument(await readFile(new URL("moved.js", import.meta.url), "utf8"));
+    await page.goto(`${options.server}/live/${handle}`);
+    await page.waitForFunction(() => document.querySelector("video")?.played.length > 0);
+    await page.evaluate(() => {
+      const video = document.querySelector("video");
+      const target = video.currentTime + 10;
+      return new Promise((resolve) => {
+        video.addEventListener("timeupdate", () => video.currentTime > target && resolve());
+      });
+    });
+    const report = await page.evaluate(async () => {
+      const { show } = await (await fetch(`/api/v1${location.pathname}`)).json();
+      const { played } = document.querySelector("video");
+      const stretch = (_, at) => [played.start(at) * 1000, played.end(at) * 1000];
+      const moved = globalThis.movedUntilNow();
+      return { show, played: Array.from({ length: played.length }, stretch), worthless: [], moved };
+    });
+    await page.goto("about:blank");
+    return { show: report.show, reports: [report] };
+  },
+};
+
+/** Stories of a page that attests. Each gets it playing and gives the reports of all pages. */
 const STORIES = {
   async plain(page) {
     await playOn(page, 12);
@@ -68,11 +114,12 @@ const STORIES = {
     await page.goto("about:blank");
     return [report];
   },
-  async twice(page, context) {
+  async twice(page, context, handle) {
     await playOn(page, 3);
-    const other = await open(context, "twice");
+    const other = await openPage(context, handle);
+    await other.evaluate(() => globalThis.begin());
     await playOn(page, 5);
-    return Promise.all([finish(page), finish(other.page)]);
+    return Promise.all([finish(page), finish(other)]);
   },
   /** Behind another tab: without sound it is worth nothing, with sound it is. */
   async hidden(page, context) {
@@ -137,16 +184,22 @@ const STORIES = {
   },
 };
 
-async function tell(story) {
-  const context = await browser.createBrowserContext();
-  const { page, show } = await open(context, story);
-  const reports = await STORIES[story](page, context);
+async function watch(context, story, handle) {
+  if (story in STOCK) return STOCK[story](context, handle);
+  const page = await openPage(context, handle);
+  const show = await page.evaluate(() => globalThis.begin());
+  return { show, reports: await STORIES[story](page, context, handle) };
+}
+
+async function tell(told) {
+  const [story, handle] = told.split("@");
+  const { show, reports } = await watch(await browser.createBrowserContext(), story, handle);
   const worthless = union(reports.flatMap((report) => report.worthless));
   const played = union(reports.flatMap((report) => report.played));
   const media_ms = Math.round(length(minus(played, worthless)));
   const present_ms = Math.round(length(union(reports.flatMap((report) => report.moved))));
   const worthless_ms = Math.round(length(worthless));
-  return [story, { show, counted_ms: Math.min(media_ms, present_ms), worthless_ms }];
+  return [told, { show, counted_ms: Math.min(media_ms, present_ms), worthless_ms }];
 }
 
 try {

@@ -5,6 +5,7 @@
 //!   when a test fails, stopped when dropped.
 //! - [`publish`]: real encoders, and [`publish::raw`], an encoder that misbehaves on purpose.
 //! - [`play`]: real players, each giving the same [`play::Report`].
+//! - [`cache`]: a real HTTP cache between the two.
 //! - [`http`], [`playlist`], [`mp4`], [`record`], [`rules`]: a viewer of our own that checks against
 //!   the numbered protocol rules.
 //!
@@ -16,6 +17,7 @@
 //! set: see [`tools`].
 #![allow(clippy::print_stdout, reason = "what a test prints is shown when it fails")]
 
+pub mod cache;
 pub mod http;
 pub mod metrics;
 pub mod mp4;

@@ -25,7 +25,7 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 22] = [
+const TOOLS: [Tool; 23] = [
     program("ffmpeg", &["ffmpeg"], "publishing and decoding"),
     program("ffprobe", &["ffmpeg"], "reading every fragment"),
     program("obs", &["obs-studio", "obs-plugins"], "publishing as creators do"),
@@ -36,6 +36,7 @@ const TOOLS: [Tool; 22] = [
     program("mpv", &["mpv"], "playing"),
     program("curl", &["curl"], "HTTP/2 and TLS requests"),
     program("openssl", &["openssl"], "certificates for TLS tests"),
+    program("nginx", &["nginx-light"], "an HTTP cache in front of the server"),
     program("gst-launch-1.0", &["gstreamer1.0-tools"], "publishing and playing"),
     element("playbin3", &["gstreamer1.0-plugins-base"]),
     element("flvmux", &["gstreamer1.0-plugins-good"]),

@@ -1,13 +1,13 @@
 //! People who watch in Chromium, each in another way, and what should count of it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::Server;
 use crate::process::Process;
 use crate::tools::{self, Missing};
 
@@ -31,18 +31,18 @@ pub struct Watched {
 }
 
 impl Watching {
-    /// Begins stories of `js/watching.mjs`, all at once; each watches the show of the creator with its
-    /// name.
+    /// Begins stories of `js/watching.mjs` such as `plain@alice`, all at once, where the server or what
+    /// is in front of it listens.
     ///
     /// # Errors
     /// When something it needs is not installed.
     ///
     /// # Panics
     /// When Node.js cannot be started.
-    pub fn begin(server: &Server, stories: &[&str]) -> Result<Self, Missing> {
+    pub fn begin(http: SocketAddr, stories: &[&str]) -> Result<Self, Missing> {
         let mut command = Command::new(tools::program("node")?);
         command.arg(tools::script("watching.mjs")?);
-        command.args(["--server", &format!("http://{}", server.http)]);
+        command.args(["--server", &format!("http://{http}")]);
         command.args(["--stories", &stories.join(",")]);
         command.arg("--executable").arg(tools::program("chromium")?);
         Ok(Self(Process::start("watching", &command).expect("node starts")))
