@@ -34,6 +34,10 @@ pub const RESENDS_MAX: usize = 256;
 /// path that has become narrow would hold it up for seconds. The rest is asked for again if it matters.
 pub const RESENDS_MS_MAX: u64 = 300;
 
+/// Where pictures wait, one byte in this many is for retransmissions: paced at half more than the rate
+/// of a layer, its pictures go on though a path that has become narrow loses many of them.
+pub const RESENDS_SHARE: usize = 3;
+
 /// Events nobody took yet; the newest beyond are left out, which for deliveries errs downward.
 pub const EVENTS_MAX: usize = 256;
 
@@ -119,6 +123,8 @@ pub struct Viewer {
     audio_frames: VecDeque<Arc<PacketizedFrame>>,
     backlog: Backlog,
     resends: VecDeque<StreamPacket>,
+    /// Bytes of pictures that go before the next retransmission, see [`RESENDS_SHARE`].
+    owed_bytes: usize,
     choice: LayerChoice,
     layers: Vec<Layer>,
     estimator: Estimator,
@@ -190,6 +196,7 @@ impl Viewer {
             audio_frames: VecDeque::new(),
             backlog: Backlog::new(),
             resends: VecDeque::new(),
+            owed_bytes: 0,
             choice: LayerChoice::new(),
             layers: Vec::new(),
             estimator: Estimator::new(config.estimator, now),
@@ -314,8 +321,8 @@ impl Viewer {
         }
     }
 
-    /// The next packet that may leave now. Audio goes first and at once, then what was asked for
-    /// again, then video, the two of them paced.
+    /// The next packet that may leave now. Audio goes first and at once, then what was asked for again
+    /// (up to [`RESENDS_SHARE`]), then video, the two of them paced.
     pub fn poll_packet(&mut self, now: Instant) -> Option<ViewerPacket> {
         if let Some(packet) = self.next_audio(now) {
             return Some(self.finish(packet, Medium::Audio, now));
@@ -326,8 +333,11 @@ impl Viewer {
         if self.probe.is_none() && !self.catching_up && self.should_probe(now) {
             self.probe = self.estimator.poll_probe(now).map(|it| (it.bps, it.bytes));
         }
-        let resend = self.resends.pop_front();
-        let packet = resend.or_else(|| self.next_video(now)).or_else(|| self.next_padding())?;
+        let video = if self.owed_bytes > 0 { self.next_video(now) } else { None };
+        let packet = video
+            .or_else(|| self.next_resend())
+            .or_else(|| self.next_video(now))
+            .or_else(|| self.next_padding())?;
         Some(self.finish(packet, Medium::Video, now))
     }
 
@@ -458,11 +468,18 @@ impl Viewer {
         }
     }
 
+    fn next_resend(&mut self) -> Option<StreamPacket> {
+        let packet = self.resends.pop_front()?;
+        self.owed_bytes = packet.payload_bytes() * (RESENDS_SHARE - 1);
+        Some(packet)
+    }
+
     fn next_video(&mut self, now: Instant) -> Option<StreamPacket> {
         let pace_bps = self.pace_bps(now);
         let stream = &mut self.video.as_mut()?.stream;
         loop {
             if let Some(packet) = stream.next_packet(now) {
+                self.owed_bytes = self.owed_bytes.saturating_sub(packet.payload_bytes());
                 return Some(packet);
             }
             let Some(frame) = self.backlog.pop() else {

@@ -323,7 +323,7 @@ fn the_layer_follows_the_path_and_audio_never_stops() {
     show.run(20_000, 8_000_000);
     assert_eq!(show.viewer.choice.current(), Some(HIGH.track), "{:?}", show.layer_events());
     assert_eq!(show.audio_sent, 41_000 / 20);
-    assert!(show.wait_ms_max < 1_500, "{} ms", show.wait_ms_max);
+    assert!(show.wait_ms_max < 700, "{} ms", show.wait_ms_max);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_path_that_narrows_is_not_flooded_until_the_keyframe_of_a_lower_layer() {
     assert_eq!(show.viewer.choice.current(), Some(LOW.track), "{:?}", show.layer_events());
     let sent = show.sent.len() as u64 - before;
     // Those of the moment until it is seen.
-    assert!(show.overflown * 10 < sent, "{} of {sent} packets found no room", show.overflown);
+    assert!(show.overflown * 8 < sent, "{} of {sent} packets found no room", show.overflown);
 }
 
 #[test]
@@ -356,6 +356,26 @@ fn what_is_lost_a_lot_is_sent_again_twice() {
         assert!(resends.iter().all(|it| it.original_sequence == Some(lost)), "{resends:?}");
         let numbers: BTreeSet<_> = resends.iter().map(|it| it.sequence).collect();
         assert_eq!((resends.len(), numbers.len()), (copies, copies), "loss {loss}");
+    }
+}
+
+#[test]
+fn pictures_hardly_wait_once_the_path_is_narrow() {
+    for seed in 0..8 {
+        for (wide_bps, narrow_bps) in
+            [(8_000_000, 1_000_000), (4_000_000, 1_000_000), (20_000_000, 900_000)]
+        {
+            // Narrow at another place of the group each time, and with some loss besides.
+            let mut show = Show::new(seed, seed % 3);
+            show.run(12_000 + 137 * seed, wide_bps);
+            assert_eq!(show.viewer.choice.current(), Some(HIGH.track), "{:?}", show.layer_events());
+            show.wait_ms_max = 0;
+            show.run(1_200, narrow_bps);
+            assert_eq!(show.viewer.choice.current(), Some(LOW.track), "{:?}", show.layer_events());
+            show.run(6_000, narrow_bps);
+            let wait_ms = show.wait_ms_max;
+            assert!(wait_ms < 550, "seed {seed}, {wide_bps} to {narrow_bps}: {wait_ms} ms");
+        }
     }
 }
 
