@@ -6,6 +6,7 @@
 //! - [`publish`]: real encoders, and [`publish::raw`], an encoder that misbehaves on purpose.
 //! - [`play`]: real players, each giving the same [`play::Report`].
 //! - [`cache`]: a real HTTP cache between the two.
+//! - [`link`]: a path with losses, delay and bottlenecks between a WebRTC peer and the server.
 //! - [`http`], [`playlist`], [`mp4`], [`record`], [`rules`]: a viewer of our own that checks against
 //!   the numbered protocol rules.
 //!
@@ -19,6 +20,7 @@
 
 pub mod cache;
 pub mod http;
+pub mod link;
 pub mod metrics;
 pub mod mp4;
 pub mod play;

@@ -50,6 +50,17 @@ pub enum Player {
     Packets(&'static str),
 }
 
+/// How a page reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Over TCP: the server's UDP candidates are left out.
+    Tcp,
+    /// Through the TURN servers that the server names, and nothing else.
+    Relay,
+    /// As it likes; half way ICE starts anew.
+    Restart,
+}
+
 /// A player that plays, or is about to.
 #[derive(Debug)]
 pub struct Playing {
@@ -67,6 +78,11 @@ pub struct Report {
     pub deleted: Option<u16>,
     /// Body of a refusal.
     pub problem: Option<String>,
+    /// Status of the answer to its ICE restart.
+    pub restarted: Option<u16>,
+    /// Its side of the path: type, protocol and address of the candidate, and whether it is one of
+    /// the `current` ICE session or an `old` one; pages only.
+    pub candidate: String,
     /// A picture came.
     pub started: bool,
     /// From the offer to the first picture.
@@ -91,6 +107,10 @@ pub struct Report {
     pub height: u32,
     /// Widths seen, in the order they came.
     pub widths: Vec<u32>,
+    /// Packets asked for again.
+    pub nacks: u64,
+    /// Keyframes asked for.
+    pub plis: u64,
     /// Packets missing.
     pub packets_lost: i64,
     /// Mean delay of pictures in the player before they are decoded.
@@ -137,8 +157,7 @@ impl Player {
     pub fn watch(self, url: &str, seconds: u64) -> Result<Playing, Missing> {
         let mut command = self.command()?;
         command.args(["--url", url, "--seconds", &seconds.to_string()]);
-        let process = Process::start("player", &command).expect("a player starts");
-        Ok(Playing { process, within: Duration::from_secs(seconds) + OVERHEAD })
+        Ok(Playing::start(&command, seconds))
     }
 
     fn command(self) -> Result<Command, Missing> {
@@ -156,7 +175,32 @@ impl Player {
     }
 }
 
+impl Route {
+    /// Watches in Chromium over this route.
+    ///
+    /// # Errors
+    /// When something it needs is not installed.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn watch(self, url: &str, seconds: u64) -> Result<Playing, Missing> {
+        let path = match self {
+            Self::Tcp => "tcp",
+            Self::Relay => "relay",
+            Self::Restart => "restart",
+        };
+        let mut command = Player::Page(Browser::Chromium).command()?;
+        command.args(["--url", url, "--seconds", &seconds.to_string(), "--path", path]);
+        Ok(Playing::start(&command, seconds))
+    }
+}
+
 impl Playing {
+    fn start(command: &Command, seconds: u64) -> Self {
+        let process = Process::start("player", command).expect("a player starts");
+        Self { process, within: Duration::from_secs(seconds) + OVERHEAD }
+    }
+
     /// Waits for the end of the playing and gives what was seen.
     ///
     /// # Errors

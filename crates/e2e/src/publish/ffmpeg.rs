@@ -19,6 +19,8 @@ pub struct Show {
     pub audio: Option<&'static [&'static str]>,
     /// Sizes of the pictures, one track each.
     pub sizes: &'static [&'static str],
+    /// Their bit rates; the last is that of all further tracks.
+    pub bitrates: &'static [&'static str],
     /// The certificate that the server shows, for RTMPS.
     pub certificate: Option<PathBuf>,
     /// Whether pictures and sound carry [`marks`].
@@ -58,6 +60,7 @@ impl Default for Show {
             video: H264,
             audio: Some(AAC),
             sizes: &["640x360"],
+            bitrates: &["800k"],
             certificate: None,
             marks: false,
         }
@@ -110,7 +113,11 @@ impl Show {
         for input in 0..self.sizes.len() + usize::from(self.audio.is_some()) {
             command.args(["-map", &input.to_string()]);
         }
-        command.args(self.video).args(["-pix_fmt", "yuv420p", "-b:v", "800k"]);
+        command.args(self.video).args(["-pix_fmt", "yuv420p"]);
+        for track in 0..self.sizes.len() {
+            let bitrate = self.bitrates.get(track).or(self.bitrates.last());
+            command.args([&format!("-b:v:{track}"), *bitrate.unwrap_or(&"800k")]);
+        }
         command.args(["-g", &self.keyframe_interval.to_string()]);
         command.args(self.audio.unwrap_or_default());
         match urls {

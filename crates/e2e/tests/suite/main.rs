@@ -12,5 +12,6 @@ mod publishers;
 mod shows;
 mod signalling;
 mod watch_time;
+mod webrtc_links;
 mod webrtc_play;
 mod webrtc_publish;
