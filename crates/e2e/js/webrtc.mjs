@@ -1,7 +1,7 @@
 // Publishes or plays over WebRTC in a real browser.
 //
 //   node webrtc.mjs publish --browser chromium|firefox --url URL [--token KEY] [--codec VP8] [--layers 3]
-//   node webrtc.mjs watch --browser chromium|firefox --url URL --seconds N
+//   node webrtc.mjs watch --browser chromium|firefox --url URL --seconds N [--path tcp|relay|restart]
 //
 // A publisher prints a line PUBLISHING and goes on until its standard input ends; both print one
 // JSON report as their last line.
@@ -18,6 +18,7 @@ const { values: options, positionals } = parseArgs({
     codec: { type: "string" },
     layers: { type: "string", default: "1" },
     seconds: { type: "string", default: "10" },
+    path: { type: "string" },
     startWithin: { type: "string", default: "20" },
   },
 });
@@ -57,6 +58,7 @@ function watch() {
     seconds: Number(options.seconds),
     startWithin_ms: Number(options.startWithin) * 1000,
     beeps: hasAudioClock,
+    path: options.path,
   };
   return page.evaluate((asked) => globalThis.watch(asked), asked);
 }

@@ -7,10 +7,11 @@ const SETTLE_MS = 3000;
 const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
 
 /**
- * Plays for `seconds` after the first picture.
- * @param {{ url: string, seconds: number, startWithin_ms: number, beeps: boolean }} options
+ * Plays for `seconds` after the first picture. `path` is how: `tcp` uses no UDP candidate of the
+ * server, `relay` only the TURN servers the server names, `restart` starts ICE anew half way.
+ * @param {{ url: string, seconds: number, startWithin_ms: number, beeps: boolean, path?: string }} options
  */
-globalThis.watch = async ({ url, seconds, startWithin_ms, beeps: listening }) => {
+globalThis.watch = async ({ url, seconds, startWithin_ms, beeps: listening, path }) => {
   const connection = new RTCPeerConnection();
   const events = [];
   connection.createDataChannel("events").onmessage = ({ data }) => events.push(String(data));
@@ -21,7 +22,9 @@ globalThis.watch = async ({ url, seconds, startWithin_ms, beeps: listening }) =>
   const sights = new Sights();
   const beeps = [];
 
-  await connection.setLocalDescription();
+  // Addresses are gathered from the servers known by then: for TURN, after the answer names them.
+  const offer = await connection.createOffer();
+  if (path !== "relay") await connection.setLocalDescription(offer);
   const asked_ms = performance.now();
   let connected_ms = null;
   connection.onconnectionstatechange = () => {
@@ -30,20 +33,33 @@ globalThis.watch = async ({ url, seconds, startWithin_ms, beeps: listening }) =>
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/sdp" },
-    body: connection.localDescription.sdp,
+    body: offer.sdp,
   });
   const body = await response.text();
   const report = { status: response.status, started: false, events };
   if (response.status !== 201) return { ...report, problem: body };
-  await connection.setRemoteDescription({ type: "answer", sdp: body });
+  if (path === "relay") {
+    const iceServers = namedServers(response.headers.get("link"));
+    connection.setConfiguration({ iceServers, iceTransportPolicy: "relay" });
+    await connection.setLocalDescription(offer);
+  }
+  const sdp = path === "tcp" ? body.replaceAll(/^a=candidate:\S+ \d udp .*\r\n/gm, "") : body;
+  await connection.setRemoteDescription({ type: "answer", sdp });
   video.play().catch((error) => console.log(`play: ${error.message}`));
 
   await within(startWithin_ms, sights.first);
   const first = await received(connection);
   if (listening && sights.all.length > 0) await listen(stream, beeps);
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const session = new URL(response.headers.get("location"), url);
+  const halves = path === "restart" ? 2 : 1;
+  await new Promise((resolve) => setTimeout(resolve, (seconds * 1000) / halves));
+  if (path === "restart") {
+    report.restarted = await restart(connection, session);
+    await new Promise((resolve) => setTimeout(resolve, (seconds * 1000) / halves));
+  }
   const last = await received(connection);
-  const deleted = await fetch(new URL(response.headers.get("location"), url), { method: "DELETE" });
+  report.candidate = await candidate(connection);
+  const deleted = await fetch(session, { method: "DELETE" });
   connection.close();
   return {
     ...report,
@@ -129,6 +145,46 @@ async function received(connection) {
   const pictures = entries.find(({ kind }) => kind === "video") ?? {};
   const sound = entries.find(({ kind }) => kind === "audio") ?? {};
   return { pictures, sound, codec: codec(pictures), audio_codec: codec(sound) };
+}
+
+/** The servers of Link headers, joined by commas as a browser gives them. */
+function namedServers(links) {
+  const named = (links ?? "").split(/,\s*(?=<)/).filter((link) => link.includes('rel="ice-server"'));
+  return named.map((link) => ({
+    urls: link.match(/<([^>]*)>/)?.[1],
+    username: link.match(/username="([^"]*)"/)?.[1],
+    credential: link.match(/credential="([^"]*)"/)?.[1],
+  }));
+}
+
+/** Starts ICE anew. Gives the status of the answer. */
+async function restart(connection, session) {
+  const offer = await connection.createOffer({ iceRestart: true });
+  const credentials = (sdp) => ["ufrag", "pwd"].map((name) => sdp.match(`a=ice-${name}:.*\r\n`)[0]);
+  const media = offer.sdp.match(/m=.*\r\n/)[0] + offer.sdp.match(/a=mid:.*\r\n/)[0];
+  const response = await fetch(session, {
+    method: "PATCH",
+    headers: { "content-type": "application/trickle-ice-sdpfrag", "if-match": "*" },
+    body: credentials(offer.sdp).join("") + media,
+  });
+  const answer = await response.text();
+  if (response.status !== 200) return response.status;
+  await connection.setLocalDescription(offer);
+  let { sdp } = connection.remoteDescription;
+  const [before, now] = [credentials(sdp), credentials(answer)];
+  for (const index of [0, 1]) sdp = sdp.replaceAll(before[index], now[index]);
+  await connection.setRemoteDescription({ type: "answer", sdp });
+  return response.status;
+}
+
+/** This side of the path that media takes: type, protocol, and whose name it goes by. */
+async function candidate(connection) {
+  const stats = await connection.getStats();
+  const transport = [...stats.values()].find(({ type }) => type === "transport");
+  const pair = stats.get(transport?.selectedCandidatePairId);
+  const { candidateType, protocol, address, usernameFragment } = stats.get(pair?.localCandidateId) ?? {};
+  const isNew = connection.localDescription.sdp.includes(`a=ice-ufrag:${usernameFragment}`);
+  return `${candidateType} ${protocol} ${address} ${isNew ? "current" : "old"}`;
 }
 
 function difference(first, last) {

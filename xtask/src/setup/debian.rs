@@ -25,7 +25,7 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 23] = [
+const TOOLS: [Tool; 24] = [
     program("ffmpeg", &["ffmpeg"], "publishing and decoding"),
     program("ffprobe", &["ffmpeg"], "reading every fragment"),
     program("obs", &["obs-studio", "obs-plugins"], "publishing as creators do"),
@@ -35,6 +35,7 @@ const TOOLS: [Tool; 23] = [
     program("firefox", &["firefox-esr"], "hls.js on a second browser engine"),
     program("mpv", &["mpv"], "playing"),
     program("curl", &["curl"], "HTTP/2 and TLS requests"),
+    program("turnserver", &["coturn"], "a TURN relay before WebRTC"),
     program("openssl", &["openssl"], "certificates for TLS tests"),
     program("nginx", &["nginx-light"], "an HTTP cache in front of the server"),
     program("gst-launch-1.0", &["gstreamer1.0-tools"], "publishing and playing"),

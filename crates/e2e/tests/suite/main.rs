@@ -12,6 +12,8 @@ mod publishers;
 mod shows;
 mod signalling;
 mod watch_time;
+mod webrtc_floods;
 mod webrtc_links;
+mod webrtc_paths;
 mod webrtc_play;
 mod webrtc_publish;
