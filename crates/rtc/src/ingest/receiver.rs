@@ -469,9 +469,13 @@ impl Receiver {
                 writer.nack(ssrc, some);
                 asked = true;
             }
-            let keyframes = self.keyframes.get_mut(&stream.track);
-            if keyframes.is_some_and(|keyframes| keyframes.take_due(now, rtt)) {
-                writer.picture_loss(ssrc);
+            let Some(keyframes) = self.keyframes.get_mut(&stream.track) else { continue };
+            if keyframes.take_due(now, rtt) {
+                if self.sources.by_fir(stream.track) {
+                    writer.full_intra(ssrc, keyframes.number());
+                } else {
+                    writer.picture_loss(ssrc);
+                }
                 asked = true;
             }
         }

@@ -37,6 +37,8 @@ pub struct Section {
     pub formats: Vec<PayloadFormat>,
     /// Whether lost packets may be asked for (`a=rtcp-fb nack`).
     pub nack: bool,
+    /// Whether a keyframe is asked for by FIR (`a=rtcp-fb ccm fir`), PLI not being agreed on.
+    pub fir: bool,
     /// Simulcast layers as the offer orders them; empty without simulcast.
     pub rids: Vec<String>,
     /// SSRCs of the offer, one a layer, in the order of the layers; often empty.
@@ -158,8 +160,18 @@ impl Sources {
     /// Whether lost packets of a track may be asked for.
     #[must_use]
     pub fn can_ask(&self, track: TrackId) -> bool {
-        let mut of_track = self.layers.iter().filter(|layers| layers.tracks.contains(&track));
-        of_track.any(|layers| layers.section.nack)
+        self.section(track).is_some_and(|section| section.nack)
+    }
+
+    /// Whether keyframes of a track are asked for by FIR.
+    #[must_use]
+    pub fn by_fir(&self, track: TrackId) -> bool {
+        self.section(track).is_some_and(|section| section.fir)
+    }
+
+    fn section(&self, track: TrackId) -> Option<&Section> {
+        let of_track = self.layers.iter().find(|layers| layers.tracks.contains(&track));
+        of_track.map(|layers| &layers.section)
     }
 
     /// SSRCs known, never more than [`SSRCS_MAX`].

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use rtc_rtcp::extended_report::{DLRRReport, DLRRReportBlock, ExtendedReport};
 use rtc_rtcp::goodbye::Goodbye;
+use rtc_rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc_rtcp::receiver_report::ReceiverReport;
@@ -37,6 +38,7 @@ fn a_compound_packet_is_read_by_others() {
     let mut writer = Writer::compound(1, &[block], "tally");
     writer.nack(7, &[65_534, 65_535, 3, 14, 15, 900]);
     writer.picture_loss(7);
+    writer.full_intra(8, 255);
     writer.remb(2_500_000, &[7, 8]);
     writer.reference_time(0x0123_4567_89ab_cdef);
     let packets = parse(&writer.finish());
@@ -53,10 +55,13 @@ fn a_compound_packet_is_read_by_others() {
     assert_eq!(nack.nacks.len(), 3);
     let loss = packets[3].as_any().downcast_ref::<PictureLossIndication>().unwrap();
     assert_eq!((loss.sender_ssrc, loss.media_ssrc), (1, 7));
-    let remb = packets[4].as_any().downcast_ref::<ReceiverEstimatedMaximumBitrate>().unwrap();
+    let fir = packets[4].as_any().downcast_ref::<FullIntraRequest>().unwrap();
+    assert_eq!((fir.sender_ssrc, fir.media_ssrc, fir.fir.len()), (1, 0, 1));
+    assert_eq!((fir.fir[0].ssrc, fir.fir[0].sequence_number), (8, 255));
+    let remb = packets[5].as_any().downcast_ref::<ReceiverEstimatedMaximumBitrate>().unwrap();
     assert!((remb.bitrate - 2_500_000.0).abs() < 20.0);
     assert_eq!(remb.ssrcs, [7, 8]);
-    assert_eq!(packets.len(), 6);
+    assert_eq!(packets.len(), 7);
 }
 
 #[test]
@@ -190,6 +195,7 @@ proptest! {
         let mut writer = Writer::compound(9, &reports, "tally");
         writer.nack(ssrc, &sequences);
         writer.picture_loss(ssrc);
+        writer.full_intra(!ssrc, 3);
         writer.transport_wide(ssrc, 200, &feedback);
         writer.remb(bps, &[ssrc]);
         bytes.extend(writer.finish());
@@ -200,7 +206,8 @@ proptest! {
         let mut wanted = vec![Message::SenderReport { ssrc, ntp, timestamp }];
         wanted.extend(reports.into_iter().map(Message::Report));
         let nack = Message::Nack { ssrc, sequences };
-        wanted.extend([nack, Message::KeyframeWanted { ssrc }, Message::Twcc(feedback)]);
+        wanted.extend([nack, Message::KeyframeWanted { ssrc }]);
+        wanted.extend([Message::KeyframeWanted { ssrc: !ssrc }, Message::Twcc(feedback)]);
         prop_assert_eq!(messages, wanted);
     }
 

@@ -2,8 +2,8 @@
 //! where it takes reduced sizes (RFC 5506).
 
 use super::{
-    BLOCK_REFERENCE_TIME, EXTENDED_REPORT, FORMAT_NACK, FORMAT_PLI, FORMAT_REMB, FORMAT_TWCC,
-    PAYLOAD_FEEDBACK, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION,
+    BLOCK_REFERENCE_TIME, EXTENDED_REPORT, FORMAT_FIR, FORMAT_NACK, FORMAT_PLI, FORMAT_REMB,
+    FORMAT_TWCC, PAYLOAD_FEEDBACK, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION,
     TRANSPORT_FEEDBACK, TwccFeedback,
 };
 
@@ -60,6 +60,16 @@ impl Writer {
     pub fn picture_loss(&mut self, media: u32) {
         let at = self.start(PAYLOAD_FEEDBACK, FORMAT_PLI);
         self.u32(media);
+        self.end(at);
+    }
+
+    /// A demand for a keyframe: FIR (RFC 5104 section 4.3.1). A repeat has the same `number`.
+    pub fn full_intra(&mut self, media: u32, number: u8) {
+        let at = self.start(PAYLOAD_FEEDBACK, FORMAT_FIR);
+        // The stream is named by the entry alone.
+        self.u32(0);
+        self.u32(media);
+        self.bytes.extend([number, 0, 0, 0]);
         self.end(at);
     }
 

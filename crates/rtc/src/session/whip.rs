@@ -13,7 +13,7 @@ use super::{CloseReason, Outbox, PeerEvent, PeerOptions};
 use crate::depacketize::Format;
 use crate::ingest::sources::{ExtensionIds, PayloadFormat, Section};
 use crate::ingest::{self, Config, Picture, Receiver};
-use crate::sdp::{Extensions, Local, Negotiated, NegotiatedMedia};
+use crate::sdp::{Extensions, Feedback, Local, Negotiated, NegotiatedMedia};
 use crate::transport::{Credentials, Datagram, Path, TransportError};
 
 /// A connected publisher that sends no frame of use for this long is closed: its connection alone costs
@@ -321,11 +321,13 @@ fn section(medium: Medium, media: &NegotiatedMedia) -> Section {
         rtx: it.rtx_payload_type,
     };
     let ssrcs = || media.remote_ssrcs.iter();
+    let agreed = |what: fn(&Feedback) -> bool| media.codecs.iter().any(|it| what(&it.feedback));
     Section {
         medium,
         mid: media.mid.clone(),
         formats: media.codecs.iter().map(format).collect(),
-        nack: media.codecs.iter().any(|it| it.feedback.nack),
+        nack: agreed(|it| it.nack),
+        fir: agreed(|it| it.fir) && !agreed(|it| it.pli),
         rids: media.rids.clone(),
         ssrcs: ssrcs().map(|it| it.ssrc).collect(),
         repairs: ssrcs().filter_map(|it| Some((it.rtx?, it.ssrc))).collect(),
@@ -376,6 +378,16 @@ mod tests {
             (Medium::Video, 98, Format::Vp9),
         ] {
             assert!(formats.contains(&(medium, payload_type, format)), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn who_knows_no_pli_is_asked_by_fir() {
+        for (offer, fir) in
+            [(CHROMIUM.to_owned(), false), (CHROMIUM.replace("nack pli", "x"), true)]
+        {
+            let config = config(&negotiated(&offer), &local(&certificate()));
+            assert_eq!((config.sections[0].fir, config.sections[1].fir), (fir, false));
         }
     }
 

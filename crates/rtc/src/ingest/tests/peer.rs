@@ -52,6 +52,7 @@ pub(super) fn video_section() -> Section {
             rtx: Some(RTX_TYPE),
         }],
         nack: true,
+        fir: false,
         rids: Vec::new(),
         ssrcs: Vec::new(),
         repairs: Vec::new(),

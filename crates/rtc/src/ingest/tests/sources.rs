@@ -11,6 +11,7 @@ fn audio_section() -> Section {
         mid: Some("a".to_owned()),
         formats: vec![PayloadFormat { payload_type: 111, clock_rate: 48_000, rtx: None }],
         nack: false,
+        fir: false,
         rids: Vec::new(),
         ssrcs: Vec::new(),
         repairs: Vec::new(),
