@@ -97,8 +97,9 @@ const tracks = [video, audio].map((media) => {
   return track;
 });
 const events = [];
-const channel = connection.createDataChannel("events");
-channel.onMessage((message) => events.push(String(message)));
+// Only so that the offer has a section for data: the server opens the channel it tells things by.
+connection.createDataChannel("viewer");
+connection.onDataChannel((channel) => channel.onMessage((message) => events.push(String(message))));
 
 console.log(JSON.stringify(await watch()));
 connection.close();

@@ -14,7 +14,11 @@ const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"))
 globalThis.watch = async ({ url, seconds, startWithin_ms, beeps: listening, path }) => {
   const connection = new RTCPeerConnection();
   const events = [];
-  connection.createDataChannel("events").onmessage = ({ data }) => events.push(String(data));
+  // Only so that the offer has a section for data: the server opens the channel it tells things by.
+  connection.createDataChannel("viewer");
+  connection.ondatachannel = ({ channel }) => {
+    channel.onmessage = ({ data }) => events.push(data);
+  };
   for (const kind of ["audio", "video"]) connection.addTransceiver(kind, { direction: "recvonly" });
   const stream = new MediaStream();
   connection.ontrack = ({ track }) => stream.addTrack(track);

@@ -200,7 +200,13 @@ def summary(values):
 async def watch(options):
     connection = RTCPeerConnection()
     events = []
-    connection.createDataChannel("events").on("message", lambda message: events.append(str(message)))
+    # Only so that the offer has a section for data: the server opens the channel it tells things by.
+    connection.createDataChannel("viewer")
+
+    @connection.on("datachannel")
+    def opened(channel):
+        channel.on("message", lambda message: events.append(str(message)))
+
     sound = Stream(connection.addTransceiver("audio", "recvonly").receiver, 48_000)
     pictures = Stream(connection.addTransceiver("video", "recvonly").receiver, 90_000)
     asked_s = time.monotonic()

@@ -1,8 +1,9 @@
 //! An RTMP encoder whose pictures say when they were sent: what a server adds is the time from then
 //! to the picture's last packet, without encoder, jitter buffer or decoder.
 //!
-//! Each picture of a prepared clip gets a SEI message (user data, unregistered) in front, written
-//! at the moment it goes into the socket; `js/rtp.mjs` reads it where it comes out.
+//! Each picture of a prepared clip gets a NAL unit in front, of a type that H.264 reserves and decoders
+//! pass over (servers leave SEI out, which nobody reads), written at the moment it goes into the
+//! socket; `js/rtp.mjs` reads it where it comes out.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,13 +20,18 @@ use super::raw::{self, RawEncoder, State};
 use crate::tools::{self, Missing};
 use crate::wait;
 
-/// The UUID of the SEI message; digits of microseconds since 1970 follow it.
+/// H.264 table 7-1: reserved.
+const STAMP_TYPE: u8 = 22;
+/// Begins a stamp; digits of microseconds since 1970 follow it.
 const STAMP_ID: &[u8; 16] = b"tally-sent-at-us";
 /// Digits of microseconds since 1970, with a leading zero: as text no start code can arise.
 const STAMP_DIGITS: usize = 17;
 
 /// Bytes before the pictures in the body of an FLV video tag of H.264.
 const AVC_HEADER_BYTES: usize = 5;
+
+/// `AVCPacketType` of the tag that FFmpeg writes last.
+const SEQUENCE_END: u8 = 2;
 
 const AUDIO: u8 = 8;
 const VIDEO: u8 = 9;
@@ -95,7 +101,9 @@ fn read_tags(file: &[u8]) -> anyhow::Result<Vec<Tag>> {
         let length = number([0, header[1], header[2], header[3]]) as usize;
         let at_ms = number([header[7], header[4], header[5], header[6]]);
         let body = after.get(..length).context("a whole tag")?.to_vec();
-        if [AUDIO, VIDEO].contains(&header[0]) {
+        // The end of a sequence would end the track: the clip goes on from its start.
+        let is_end = header[0] == VIDEO && body.get(1) == Some(&SEQUENCE_END);
+        if [AUDIO, VIDEO].contains(&header[0]) && !is_end {
             tags.push(Tag { kind: header[0], at_ms, body });
         }
         rest = after.get(length + 4..).unwrap_or_default();
@@ -136,11 +144,9 @@ fn is_header(tag: &Tag) -> bool {
 fn stamp(body: &[u8]) -> Vec<u8> {
     let (header, picture) = body.split_at(AVC_HEADER_BYTES);
     let digits = format!("{:0STAMP_DIGITS$}", wait::unix_us());
-    // NAL unit type 6, payload type 5, its size, and the end of the SEI.
-    let size = u8::try_from(STAMP_ID.len() + STAMP_DIGITS).unwrap_or(u8::MAX);
-    let sei = [&[6, 5, size][..], STAMP_ID, digits.as_bytes(), &[0x80]].concat();
-    let length = u32::try_from(sei.len()).unwrap_or(u32::MAX).to_be_bytes();
-    [header, &length, &sei, picture].concat()
+    let stamp = [&[STAMP_TYPE][..], STAMP_ID, digits.as_bytes(), &[0x80]].concat();
+    let length = u32::try_from(stamp.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [header, &length, &stamp, picture].concat()
 }
 
 #[cfg(test)]
@@ -150,10 +156,9 @@ mod tests {
     #[test]
     fn a_stamp_stands_before_the_picture() {
         let stamped = stamp(&[0x17, 1, 0, 0, 0, 9, 9]);
-        assert_eq!(stamped[..9], [0x17, 1, 0, 0, 0, 0, 0, 0, 37]);
-        assert_eq!(stamped[9..12], [6, 5, 33]);
-        assert_eq!(&stamped[12..28], STAMP_ID);
-        assert_eq!(stamped[45..], [0x80, 9, 9]);
+        assert_eq!(stamped[..10], [0x17, 1, 0, 0, 0, 0, 0, 0, 35, 22]);
+        assert_eq!(&stamped[10..26], STAMP_ID);
+        assert_eq!(stamped[43..], [0x80, 9, 9]);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl WhepSession {
         self.viewer.choose_layer(track);
     }
 
-    /// Sends a message along the data channel, in order and reliably: now, or when the channel is
+    /// Sends a text message along the data channel, in order and reliably: now, or when the channel is
     /// open; too many that wait displace the oldest. Without a data channel nothing happens.
     pub fn send_event(&mut self, message: &[u8], now: Instant) {
         self.peer.send_message(message, now);

@@ -80,7 +80,7 @@ impl Data {
         if buffered + message.len() > BUFFERED_BYTES_MAX {
             return Err(DataError::Full);
         }
-        let kind = PayloadProtocolIdentifier::Binary;
+        let kind = PayloadProtocolIdentifier::String;
         stream.write_with_ppi(now, message, kind).map_err(|_| DataError::NotOpen)?;
         Ok(())
     }

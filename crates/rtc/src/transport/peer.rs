@@ -111,7 +111,7 @@ impl Transport {
         }
     }
 
-    /// Sends a binary message along the data channel, in order and reliably.
+    /// Sends a text message (UTF-8) along the data channel, in order and reliably.
     ///
     /// # Errors
     /// [`DataError`] if the message was not taken; the session goes on.
