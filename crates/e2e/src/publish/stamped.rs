@@ -84,7 +84,9 @@ fn make_clip(ffmpeg: &Path, folder: &Path) -> anyhow::Result<Vec<Tag>> {
     command.args(["-hide_banner", "-nostdin", "-loglevel", "error"]);
     command.args(["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"]);
     command.args(["-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "4"]);
-    command.args(super::ffmpeg::H264).args(["-pix_fmt", "yuv420p", "-g", "60", "-b:v", "1M", "-maxrate", "1M", "-bufsize", "300k"]);
+    command.args(super::ffmpeg::H264).args([
+        "-pix_fmt", "yuv420p", "-g", "60", "-b:v", "1M", "-maxrate", "1M", "-bufsize", "300k",
+    ]);
     command.args(super::ffmpeg::AAC).args(["-flvflags", "no_duration_filesize"]);
     let output = command.arg(&file).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
