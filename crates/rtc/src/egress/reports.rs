@@ -14,6 +14,12 @@ pub const FRAMES_MAX: usize = 1_100;
 /// would break a viewer's set of intervals into thousands.
 pub const HOLE_MS_MIN: i64 = 5_000;
 
+/// Packets of which it is remembered whether they came: eight seconds of 5 Mbit/s, a byte each.
+const CAME_MAX: usize = 4_096;
+
+/// Frames that may still turn out to be whole: four seconds of 60 pictures a second.
+const UNSURE_MAX: usize = 240;
+
 /// Sender reports remembered for the round trip: receivers answer the last, or the one before.
 const SENDER_REPORTS_KEPT: usize = 4;
 
@@ -56,6 +62,9 @@ impl RoundTrip {
 /// A report names the highest sequence number received and how many packets were lost in all, not
 /// which. Every lost packet is taken to have spoiled a frame of its own, the longest of those reported
 /// on: what is given out can fall short, never exceed.
+///
+/// Where transport-wide feedback tells which packets came, by themselves or sent again, a frame that was
+/// reported on counts as lost until all of its packets are told of, and the numbers lost are not needed.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// Sent and not yet reported on.
@@ -66,6 +75,13 @@ pub struct Delivery {
     /// Acknowledged, joined where they touch, and not given out.
     held: VecDeque<(i64, i64)>,
     lost_ms: i64,
+    /// Whether it is known that a packet came, from sequence number `came_from` on.
+    came: VecDeque<bool>,
+    came_from: u64,
+    /// Feedback tells what came.
+    is_told: bool,
+    /// Reported on and counted as lost: packets not known to have come.
+    unsure: VecDeque<(SentFrame, u64)>,
     closed: bool,
 }
 
@@ -75,6 +91,16 @@ struct SentFrame {
     last_sequence: u64,
     start_ms: i64,
     end_ms: i64,
+}
+
+impl SentFrame {
+    fn packets(&self) -> std::ops::RangeInclusive<u64> {
+        self.first_sequence..=self.last_sequence
+    }
+
+    fn length_ms(&self) -> i64 {
+        self.end_ms.saturating_sub(self.start_ms).max(0)
+    }
 }
 
 impl Delivery {
@@ -87,6 +113,10 @@ impl Delivery {
             lost_packets: 0,
             held: VecDeque::new(),
             lost_ms: 0,
+            came: VecDeque::new(),
+            came_from: first_sequence,
+            is_told: false,
+            unsure: VecDeque::new(),
             closed: false,
         }
     }
@@ -109,6 +139,34 @@ impl Delivery {
         while self.frames.pop_front_if(|it| it.first_sequence < sequence).is_some() {}
     }
 
+    /// Notes that a packet that was sent is known to have come, by itself or sent again. What a report
+    /// counted as lost before is given out with the next.
+    pub fn came(&mut self, sequence: u64) {
+        let place = |from: u64| usize::try_from(sequence.checked_sub(from)?).ok();
+        let Some(mut index) = place(self.came_from).filter(|_| !self.closed) else { return };
+        if index >= CAME_MAX {
+            self.forget_before(sequence + 1 - CAME_MAX as u64);
+            index = CAME_MAX - 1;
+        }
+        if index >= self.came.len() {
+            self.came.resize(index + 1, false);
+        }
+        self.is_told = true;
+        if std::mem::replace(&mut self.came[index], true) {
+            return;
+        }
+        let index = self.unsure.partition_point(|(frame, _)| frame.last_sequence < sequence);
+        let Some((frame, unknown)) = self.unsure.get_mut(index) else { return };
+        if !frame.packets().contains(&sequence) {
+            return;
+        }
+        *unknown -= 1;
+        if *unknown == 0 {
+            self.lost_ms = (self.lost_ms - frame.length_ms()).max(0);
+            self.unsure.remove(index);
+        }
+    }
+
     /// Takes a report block; gives the intervals `[start_ms, end_ms)` that are delivered now, in the
     /// order sent. An old or repeated report, or one of what was never sent, gives nothing.
     pub fn reported(&mut self, block: &ReportBlock) -> Vec<(i64, i64)> {
@@ -120,17 +178,44 @@ impl Delivery {
         let lost = block.cumulative_lost.saturating_sub(self.lost_packets).max(0);
         self.next = highest + 1;
         self.lost_packets = self.lost_packets.max(block.cumulative_lost);
-        let mut longest_ms = 0;
+        let (mut longest_ms, mut unsure_ms) = (0, 0_i64);
         while let Some(frame) = self.frames.pop_front_if(|it| it.last_sequence <= highest) {
-            longest_ms = longest_ms.max(frame.end_ms.saturating_sub(frame.start_ms));
+            longest_ms = longest_ms.max(frame.length_ms());
             self.hold(frame.start_ms, frame.end_ms);
+            if self.is_told && !self.is_whole(frame) {
+                unsure_ms = unsure_ms.saturating_add(frame.length_ms());
+            }
         }
         if lost > 0 && longest_ms == 0 {
-            let next = self.frames.front();
-            longest_ms = next.map_or(0, |it| it.end_ms.saturating_sub(it.start_ms));
+            longest_ms = self.frames.front().map_or(0, SentFrame::length_ms);
         }
-        self.lost_ms = self.lost_ms.saturating_add(i64::from(lost).saturating_mul(longest_ms));
+        let spoiled_ms = i64::from(lost).saturating_mul(longest_ms);
+        let lost_ms = if self.is_told { unsure_ms } else { spoiled_ms };
+        self.lost_ms = self.lost_ms.saturating_add(lost_ms);
+        let oldest = self.unsure.front().map(|it| it.0.first_sequence);
+        let next = self.frames.front().map_or(self.next, |it| it.first_sequence);
+        self.forget_before(oldest.unwrap_or(next));
         self.give()
+    }
+
+    /// Whether all packets of a frame are known to have come; if not, it is kept in mind.
+    fn is_whole(&mut self, frame: SentFrame) -> bool {
+        let place = |it: u64| usize::try_from(it.checked_sub(self.came_from)?).ok();
+        let came = |it: u64| place(it).and_then(|it| self.came.get(it)).is_some_and(|it| *it);
+        let unknown = frame.packets().filter(|it| !came(*it)).count() as u64;
+        if unknown > 0 {
+            if self.unsure.len() == UNSURE_MAX {
+                self.unsure.pop_front();
+            }
+            self.unsure.push_back((frame, unknown));
+        }
+        unknown == 0
+    }
+
+    fn forget_before(&mut self, sequence: u64) {
+        let gone = usize::try_from(sequence.saturating_sub(self.came_from)).unwrap_or(usize::MAX);
+        self.came.drain(..gone.min(self.came.len()));
+        self.came_from = self.came_from.max(sequence);
     }
 
     /// ICE consent lapsed (RFC 7675) or the session is gone: nothing after this counts.
@@ -239,7 +324,68 @@ mod tests {
         assert_eq!(round_trip.last(), Some(Duration::from_millis(40)));
     }
 
+    #[test]
+    fn what_was_sent_again_and_came_is_given_with_the_next_report() {
+        let mut delivery = sent(100);
+        (0..200).filter(|it| it % 20 != 5).for_each(|it| delivery.came(it));
+        assert_eq!(delivery.reported(&block(199, 10)), [(0, 400)], "ten of twenty");
+        for sequence in [5, 25, 45, 45, 46, 900] {
+            delivery.came(sequence);
+        }
+        (200..210).for_each(|it| delivery.came(it));
+        assert_eq!(delivery.reported(&block(209, 10)), [(400, 560)], "three, and the new one");
+        (0..230).for_each(|it| delivery.came(it));
+        assert_eq!(delivery.reported(&block(229, 14)), [(560, 920)], "they came before the report");
+        assert_eq!(delivery.reported(&block(239, 14)), [], "nothing is known of it");
+    }
+
     proptest! {
+        /// Packets get lost, some are sent again, some of those come; feedback tells of some that came;
+        /// and receivers do or do not count repaired ones as received.
+        #[test]
+        fn delivery_never_exceeds_what_came_by_itself_or_again(
+            seed in any::<u64>(),
+            loss in 0_u64..60,
+            told in prop_oneof![Just(100_u64), 0..100_u64],
+            counts_repaired in any::<bool>(),
+        ) {
+            let (mut chance, mut delivery) = (Chance(seed), Delivery::new(65_000));
+            let (mut lost, mut whole_ms, mut given_ms) = (0, 0, 0);
+            // Of frames of three packets of 40 ms, what is missing yet, and what to tell of later.
+            let (mut missing, mut late) = (Vec::new(), Vec::new());
+            for number in 0..400_u64 {
+                let first = 65_000 + number * 3;
+                let start_ms = i64::try_from(number).unwrap() * 40;
+                delivery.sent(first + 2, start_ms, start_ms + 40);
+                let gone: Vec<u64> = (first..first + 3).filter(|_| chance.percent(loss)).collect();
+                lost += i32::try_from(gone.len()).unwrap();
+                late.extend((first..first + 3).filter(|it| !gone.contains(it)));
+                missing.push(gone);
+                whole_ms = 0;
+                for gone in &mut missing {
+                    let again = gone.extract_if(.., |_| chance.percent(20)).collect::<Vec<_>>();
+                    lost -= if counts_repaired { i32::try_from(again.len()).unwrap() } else { 0 };
+                    late.extend(again);
+                    whole_ms += if gone.is_empty() { 40 } else { 0 };
+                }
+                let due: Vec<u64> = late.extract_if(.., |_| chance.percent(50)).collect();
+                for sequence in due {
+                    if chance.percent(told) {
+                        delivery.came(sequence);
+                    }
+                }
+                if chance.percent(10) {
+                    let highest = u32::try_from(first + 2).unwrap();
+                    let given = delivery.reported(&block(highest, lost));
+                    given_ms += given.iter().map(|(start, end)| end - start).sum::<i64>();
+                    prop_assert!(given_ms <= whole_ms, "{given_ms} of {whole_ms}");
+                }
+            }
+            if told == 100 && loss < 10 {
+                prop_assert!(given_ms + 6_000 > whole_ms, "{given_ms} of {whole_ms}");
+            }
+        }
+
         /// Whatever is lost and whenever reports come: what is given out was sent, once, and no more
         /// of it than arrived whole.
         #[test]

@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 use tally_media::{Medium, TrackId};
 
 use super::backlog::{Backlog, SLOW_TIME};
-use super::congestion::{Estimator, EstimatorConfig};
+use super::congestion::{Estimator, EstimatorConfig, UNREPORTED_MAX};
 use super::layers::{Layer, LayerChoice, LayerEvent};
 use super::pacer::{FAST_START_PERCENT, PACE_PERCENT, Pacer};
 use super::packet::{ExtensionIds, Stamp, ViewerPacket};
 use super::reports::RoundTrip;
 use super::stream::{Stream, StreamConfig, StreamPacket};
+use super::unwrap_near;
 use crate::packetize::PacketizedFrame;
 use crate::rtcp::{self, Message, ReportBlock, TwccFeedback, Writer};
 
@@ -63,9 +64,6 @@ pub const USEFUL_PERCENT: u64 = 300;
 
 /// Time between sender reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// First packets of a stream whose arrival is looked for: more than feedback of the first second needs.
-const STARTS_MAX: usize = 512;
 
 /// Share of packets lost, of 256, from which on a retransmission is sent twice. Lost again it would be
 /// asked for again a round trip later, which the picture does not wait for without standing still.
@@ -134,6 +132,8 @@ pub struct Viewer {
     catching_up: bool,
     probe: Option<(u64, u64)>,
     transport_sequence: u64,
+    /// What the last packets were of which no transport-wide feedback has told yet.
+    carried: VecDeque<Carried>,
     round_trip: RoundTrip,
     /// Position on the show's timeline at an instant, for sender reports.
     anchor: Option<(i64, Instant)>,
@@ -155,34 +155,32 @@ struct Outlet {
     extensions: ExtensionIds,
     /// The viewer knows the stream: its MID need not be sent any more (RFC 8843, section 9.2.4).
     is_known: bool,
-    /// Transport-wide and own sequence numbers of its first packets, until one is known to have come.
-    starts: Option<Vec<(u64, u64)>>,
+    /// A packet of it is known to have come.
+    has_begun: bool,
+}
+
+/// A packet with a transport-wide number: what it brings to the viewer.
+#[derive(Clone, Copy, Debug)]
+struct Carried {
+    medium: Medium,
+    /// Own sequence number, of a retransmission the original's.
+    sequence: u64,
+    is_repair: bool,
 }
 
 impl Outlet {
     fn new(OutletConfig { stream, mid, extensions }: OutletConfig) -> Self {
         let stream = Stream::new(stream);
-        Self { stream, mid, extensions, is_known: false, starts: Some(Vec::new()) }
+        Self { stream, mid, extensions, is_known: false, has_begun: false }
     }
 
-    fn note_start(&mut self, transport: u64, packet: &StreamPacket) {
-        if let Some(starts) = self.starts.as_mut().filter(|it| it.len() < STARTS_MAX)
-            && packet.original_sequence.is_none()
-        {
-            starts.push((transport, packet.sequence));
+    /// Notes that a packet is known to have come.
+    fn came(&mut self, carried: Carried) {
+        let delivery = self.stream.delivery_mut();
+        if !carried.is_repair && !std::mem::replace(&mut self.has_begun, true) {
+            delivery.began_at(carried.sequence);
         }
-    }
-
-    /// Looks for the first packet that came.
-    fn find_start(&mut self, feedback: &TwccFeedback) {
-        let Some(starts) = &self.starts else { return };
-        let came = feedback.packets.iter().filter(|(_, arrival)| arrival.is_some());
-        #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are sent")]
-        let first = came.flat_map(|(came, _)| starts.iter().find(|it| it.0 as u16 == *came)).next();
-        if let Some(&(_, sequence)) = first {
-            self.stream.delivery_mut().began_at(sequence);
-            self.starts = None;
-        }
+        delivery.came(carried.sequence);
     }
 }
 
@@ -205,6 +203,7 @@ impl Viewer {
             catching_up: true,
             probe: None,
             transport_sequence: 0,
+            carried: VecDeque::new(),
             round_trip: RoundTrip::default(),
             anchor: None,
             newest_ms: i64::MIN,
@@ -294,9 +293,7 @@ impl Viewer {
                 Message::Report(block) => self.on_report(&block, now),
                 Message::Nack { ssrc, sequences } => self.on_nack(ssrc, &sequences, now),
                 Message::Twcc(feedback) => {
-                    for outlet in [&mut self.audio, &mut self.video].into_iter().flatten() {
-                        outlet.find_start(&feedback);
-                    }
+                    self.on_arrivals(&feedback);
                     self.estimator.on_feedback(&feedback, now);
                 }
                 Message::Remb { bps } => self.estimator.on_remb(bps, now),
@@ -417,22 +414,41 @@ impl Viewer {
 
     fn on_report(&mut self, block: &ReportBlock, now: Instant) {
         for medium in [Medium::Audio, Medium::Video] {
-            let outlet = match medium {
-                Medium::Audio => &mut self.audio,
-                Medium::Video => &mut self.video,
-            };
             let ours = |it: &&mut Outlet| it.stream.config().ssrc == block.ssrc;
-            let Some(outlet) = outlet.as_mut().filter(ours) else { continue };
+            let Some(outlet) = self.outlet(medium).filter(ours) else { continue };
             outlet.is_known = true;
+            let intervals_ms = outlet.stream.delivery_mut().reported(block);
             self.loss = block.fraction_lost;
             self.round_trip.reported(block, now);
             self.estimator.on_receiver_report(block, now);
-            let intervals_ms = outlet.stream.delivery_mut().reported(block);
             if !intervals_ms.is_empty() {
                 self.event(ViewerEvent::Delivered { medium, intervals_ms });
             }
             return;
         }
+    }
+
+    fn outlet(&mut self, medium: Medium) -> Option<&mut Outlet> {
+        match medium {
+            Medium::Audio => self.audio.as_mut(),
+            Medium::Video => self.video.as_mut(),
+        }
+    }
+
+    fn on_arrivals(&mut self, feedback: &TwccFeedback) {
+        let newest = self.transport_sequence;
+        let first = newest - self.carried.len() as u64;
+        let mut told = 0;
+        for &(sequence, arrival) in &feedback.packets {
+            let index = unwrap_near(newest, sequence).and_then(|it| it.checked_sub(first));
+            let index = index.and_then(|it| usize::try_from(it).ok()).unwrap_or(usize::MAX);
+            let Some(&carried) = self.carried.get(index) else { continue };
+            told = told.max(index + 1);
+            if let Some(outlet) = self.outlet(carried.medium).filter(|_| arrival.is_some()) {
+                outlet.came(carried);
+            }
+        }
+        self.carried.drain(..told);
     }
 
     fn on_nack(&mut self, ssrc: u32, sequences: &[u16], now: Instant) {
@@ -539,7 +555,14 @@ impl Viewer {
         if let Some(outlet) = outlet {
             extensions = outlet.extensions;
             if extensions.transport_sequence.is_some() {
-                outlet.note_start(sequence, &packet);
+                let original = packet.original_sequence;
+                let next = outlet.stream.next_sequence();
+                let own = original.and_then(|it| unwrap_near(next, it)).unwrap_or(packet.sequence);
+                let is_repair = original.is_some();
+                if self.carried.len() == UNREPORTED_MAX {
+                    self.carried.pop_front();
+                }
+                self.carried.push_back(Carried { medium, sequence: own, is_repair });
             }
             mid = (!outlet.is_known).then_some(outlet.mid.as_str());
         }

@@ -301,7 +301,7 @@ impl Peer {
 }
 
 #[test]
-fn losses_are_repaired_and_delivery_falls_short_of_what_came() {
+fn losses_are_repaired_and_delivered_as_far_as_they_came() {
     let mut show = Show::new(7, 3);
     show.run(20_000, 8_000_000);
     let (first, highest) = (show.peer.first.unwrap(), show.peer.highest);
@@ -309,7 +309,8 @@ fn losses_are_repaired_and_delivery_falls_short_of_what_came() {
     let missing = (first..old).filter(|it| !show.peer.video.contains(it)).count() as u64;
     assert!(missing * 200 < old - first, "{missing} of {} unrepaired", old - first);
     let delivered_ms = show.delivered_ms(Medium::Video);
-    assert!((2_000..19_900).contains(&delivered_ms), "{delivered_ms}");
+    assert!(delivered_ms <= show.arrived_ms(), "{delivered_ms} of {}", show.arrived_ms());
+    assert!(delivered_ms > 19_000, "what came again is credited: {delivered_ms}");
     assert_eq!(show.viewer.resend_misses(), 0);
 }
 
