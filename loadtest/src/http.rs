@@ -27,6 +27,14 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
+impl Reply {
+    /// When the server wants to be asked again, where it says so in seconds.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        seconds.trim().parse().ok().map(Duration::from_secs)
+    }
+}
+
 /// Sends `body` with `method` to `path` of the target.
 pub(crate) async fn request(
     target: &Target,

@@ -53,9 +53,11 @@ fn nextest(root: &Path, fast: bool) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Builds the binary that the end-to-end tests talk to and gives its path.
+/// Builds the binary that the end-to-end tests talk to, with the load tool beside it, and gives its
+/// path.
 pub(crate) fn build_binary(root: &Path) -> anyhow::Result<PathBuf> {
-    shell::run(&mut shell::cargo(root, &["build", "--profile", "e2e", "--bin", "tally"]))?;
+    let arguments = ["build", "--profile", "e2e", "--bin", "tally", "--bin", "tally-load"];
+    shell::run(&mut shell::cargo(root, &arguments))?;
     Ok(target_folder(root)?.join("e2e/tally"))
 }
 

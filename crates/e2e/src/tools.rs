@@ -135,6 +135,16 @@ pub fn tally() -> Result<PathBuf, Missing> {
         .ok_or_else(|| Missing("tally (cargo xtask test builds it)".into()))
 }
 
+/// The load tool, which is built beside the binary under test.
+///
+/// # Errors
+/// When it is not built.
+pub fn tally_load() -> Result<PathBuf, Missing> {
+    let file = tally()?.with_file_name("tally-load");
+    let missing = || Missing("tally-load (cargo xtask test builds it)".into());
+    file.is_file().then_some(file).ok_or_else(missing)
+}
+
 /// Where `cargo xtask setup` puts what it downloads.
 fn downloads() -> PathBuf {
     if let Some(folder) = std::env::var_os("TALLY_TOOLS") {

@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     pub(super) first_keyframe: Option<Duration>,
     pub(super) received: Reception,
     pub(super) failure: Option<String>,
+    /// The server did not take the request to end the session.
+    pub(super) stayed_on_the_books: bool,
 }
 
 impl Outcome {
@@ -69,6 +71,8 @@ pub struct Summary {
     pub repaired: u64,
     /// Datagrams that were damaged, forged, repeated or of no use.
     pub refused: u64,
+    /// Sessions whose end the server was asked for in vain: it finds out by itself.
+    pub goodbyes_refused: u64,
     /// Length of the run in milliseconds.
     pub run_ms: u64,
 }
@@ -93,6 +97,7 @@ impl Summary {
             summary.repaired += counts.repaired;
             summary.bytes += bytes;
             summary.refused += refused;
+            summary.goodbyes_refused += u64::from(outcome.stayed_on_the_books);
             if let Some(why) = &outcome.failure {
                 summary.failed += 1;
                 let is_known = summary.failures.contains_key(why);
@@ -130,6 +135,7 @@ impl fmt::Display for Summary {
         writeln!(out, "                  {lost} lost, {late} late, {repaired} repaired")?;
         writeln!(out, "bytes             {}", self.bytes)?;
         writeln!(out, "refused           {refused} datagrams")?;
+        writeln!(out, "goodbyes refused  {}", self.goodbyes_refused)?;
         write!(out, "run               {:.1} s", Duration::from_millis(self.run_ms).as_secs_f64())
     }
 }

@@ -9,7 +9,7 @@ use tally_rtc::sdp::{Local, Offer, PlayerOffer};
 use tally_rtc::transport::{Certificate, Credentials, Path, Protocol};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::live::Live;
 use super::player::Player;
@@ -19,6 +19,12 @@ use crate::{clock, http as requests, inbox, random};
 
 /// A viewer whose media stopped this long before the end was left in the dark.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Times a viewer asks for the end of its session.
+const GOODBYES_MAX: u32 = 5;
+
+/// Longest it waits in between, whatever the server says.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// What all viewers share.
 pub(super) struct Crowd {
@@ -44,8 +50,8 @@ pub(super) async fn watch(crowd: Arc<Crowd>, leave: watch::Receiver<bool>) -> Ou
         Ok(mut session) => {
             let answered = clock::now();
             let kept = stay(&mut session, &crowd.live, leave).await;
-            let outcome = outcome(&session.player, kept, asked, answered);
-            say_goodbye(session, &crowd.target).await;
+            let mut outcome = outcome(&session.player, kept, asked, answered);
+            outcome.stayed_on_the_books = !say_goodbye(session, &crowd.target).await;
             crowd.live.left(&outcome);
             outcome
         }
@@ -120,14 +126,24 @@ async fn flush(player: &mut Player, socket: &UdpSocket) {
     }
 }
 
-/// Tells the server both ways; it has its own deadlines for viewers that just vanish.
-async fn say_goodbye(mut session: Session, target: &Target) {
+/// Tells the server both ways; whether it took the request. One that has no time for it is asked again
+/// when it says.
+async fn say_goodbye(mut session: Session, target: &Target) -> bool {
+    let mut is_taken = session.resource.is_none();
     if let Some(resource) = &session.resource {
-        let body = String::new();
-        let _ = requests::request(target, Method::DELETE, resource, "application/sdp", body).await;
+        for _ in 0..GOODBYES_MAX {
+            let body = String::new();
+            let request =
+                requests::request(target, Method::DELETE, resource, "application/sdp", body);
+            let Ok(reply) = request.await else { break };
+            is_taken = reply.status.is_success();
+            let Some(wait) = reply.retry_after().filter(|_| !is_taken) else { break };
+            sleep(wait.min(RETRY_AFTER_MAX)).await;
+        }
     }
     session.player.close(clock::now());
     flush(&mut session.player, &session.socket).await;
+    is_taken
 }
 
 fn outcome(
@@ -159,6 +175,7 @@ fn outcome(
             counts: player.counts(),
         },
         failure,
+        stayed_on_the_books: false,
     }
 }
 

@@ -17,3 +17,4 @@ mod webrtc_links;
 mod webrtc_paths;
 mod webrtc_play;
 mod webrtc_publish;
+mod whep_crowd;

@@ -5,6 +5,7 @@
 
 mod media;
 mod process;
+mod runtime;
 mod signalling;
 mod watch;
 mod webrtc;
@@ -104,6 +105,7 @@ impl Metrics {
         let build = add.gauges("tally_build_info", "Version of the server.", "version");
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         process::register(&registry);
+        runtime::register(&registry);
         Self {
             shows: add.gauge("tally_shows", "Shows that can be played, live or just ended."),
             http: HttpMetrics::new(&add),
