@@ -233,6 +233,12 @@ impl Viewer {
         self.choice.current()
     }
 
+    /// The RTP timestamp of a picture at an instant on the show's timeline; `None` without video.
+    #[must_use]
+    pub fn video_timestamp_at(&self, timeline_ms: i64) -> Option<u32> {
+        self.video.as_ref().map(|outlet| outlet.stream.timestamp_at(timeline_ms))
+    }
+
     /// Share of packets lost, of 256, as last reported of any stream.
     #[must_use]
     pub fn loss(&self) -> u8 {

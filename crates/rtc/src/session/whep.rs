@@ -124,6 +124,13 @@ impl WhepSession {
         self.peer.send_message(message, now);
     }
 
+    /// The RTP timestamp of a picture at an instant on the show's timeline: with one such pair a viewer
+    /// knows what moment it sees. `None` without video.
+    #[must_use]
+    pub fn video_timestamp_at(&self, timeline_ms: i64) -> Option<u32> {
+        self.viewer.video_timestamp_at(timeline_ms)
+    }
+
     /// Adds a candidate of the viewer (the value of `a=candidate`); unusable ones are dropped.
     pub fn add_remote_candidate(&mut self, candidate: &str) {
         self.peer.add_remote_candidate(candidate);

@@ -9,8 +9,9 @@ use tally_rtc::session::{CloseReason, WhepEvent};
 use tally_rtc::transport;
 use tracing::debug;
 
-use super::following::{News, b_frames_message, layer_message, state_message};
+use super::following::{News, b_frames_message, layer_message, state_message, timeline_message};
 use super::{Session, Worker};
+use crate::clock;
 use crate::egress::whep_feed::FeedItem;
 use crate::shows::ShowState;
 use crate::webrtc::table::Key;
@@ -120,6 +121,9 @@ impl Worker {
             return self.dismiss(&[key], &b_frames_message(), now);
         }
         let (group, state) = (following.group(), following.state_message());
+        // An instant of now: RTP timestamps come round every 13 hours.
+        let unix_ms = clock::unix_ms();
+        let timeline_ms = unix_ms - following.show.started_at_unix_ms();
         let layer = following.layers(viewer.format).first().map(|layer| layer.track);
         if let Some(layer) = layer
             && !group.iter().any(|frame| frame.track.medium() == Medium::Video)
@@ -130,6 +134,9 @@ impl Worker {
             let Some(viewer) = session.viewer() else { return };
             if let Some(state) = state {
                 viewer.session.send_event(&state, now);
+            }
+            if let Some(rtp) = viewer.session.video_timestamp_at(timeline_ms) {
+                viewer.session.send_event(&timeline_message(rtp, unix_ms), now);
             }
             group.iter().for_each(|frame| viewer.session.write(frame, now));
         });

@@ -13,6 +13,9 @@ use crate::egress::whep_feed::{FeedItem, FeedLayer, Group, Subscription, layers_
 use crate::shows::{Show, ShowState};
 use crate::webrtc::table::Key;
 
+/// Ticks a second of every video's RTP timestamps (RFC 6184 section 8.2.1, RFC 7741 section 6.1).
+const VIDEO_CLOCK_HZ: u32 = 90_000;
+
 /// One show, from its first viewer in this worker to its last.
 pub(super) struct Following {
     pub(super) show: Arc<Show>,
@@ -124,6 +127,16 @@ pub(super) fn state_message(state: ShowState) -> Vec<u8> {
     json!({ "type": "state", "state": state }).to_string().into_bytes()
 }
 
+/// Where an instant of the show (Unix milliseconds on the EXT-X-PROGRAM-DATE-TIME axis) is in a viewer's
+/// pictures (their RTP timestamp), by which a page that attests what it shows knows the time of each.
+///
+/// `{"type":"timeline","rtp":3735928559,"clock_hz":90000,"unix_ms":1700000000000}`
+pub(super) fn timeline_message(rtp: u32, unix_ms: i64) -> Vec<u8> {
+    json!({ "type": "timeline", "rtp": rtp, "clock_hz": VIDEO_CLOCK_HZ, "unix_ms": unix_ms })
+        .to_string()
+        .into_bytes()
+}
+
 /// `{"type":"layer","layer":"1"}`, by the name that a viewer chooses it by; `null` while the picture
 /// pauses because nothing of it fits the path.
 pub(super) fn layer_message(event: LayerEvent) -> Vec<u8> {
@@ -148,6 +161,10 @@ mod tests {
     #[test]
     fn messages_are_small_json() {
         let text = |message: Vec<u8>| String::from_utf8(message).unwrap();
+        assert_eq!(
+            text(timeline_message(u32::MAX, 1_700_000_000_000)),
+            r#"{"clock_hz":90000,"rtp":4294967295,"type":"timeline","unix_ms":1700000000000}"#
+        );
         assert_eq!(text(state_message(ShowState::Away)), r#"{"state":"away","type":"state"}"#);
         let switched = LayerEvent::Switched(TrackId::Video(2));
         assert_eq!(text(layer_message(switched)), r#"{"layer":"2","type":"layer"}"#);
