@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Outbox } from "../src/heartbeats/outbox.ts";
+import { rtpClock } from "../src/heartbeats/rtp-clock.ts";
 import { type Look, Ranges, type Stretch } from "../src/heartbeats/ranges.ts";
 
 const INTERVAL_MS = 10_000;
@@ -133,4 +134,21 @@ test("what the server does not take is tried again, dropped, or the end", async 
     await outbox.flush();
     assert.deepEqual([!outbox.isEmpty, outbox.isOver, requests], [kept, isOver, 1], `${status}`);
   }
+});
+
+test("a WebRTC viewer's timestamps become times, also where they wrap", () => {
+  let rtpTimestamp = 2 ** 32 - 90_000;
+  const receiver = { track: { kind: "video" }, getSynchronizationSources: () => [{ rtpTimestamp }] };
+  const channel = new EventTarget();
+  const connection = Object.assign(new EventTarget(), { getReceivers: () => [receiver] });
+  const clock = rtpClock(connection as unknown as RTCPeerConnection);
+  connection.dispatchEvent(Object.assign(new Event("datachannel"), { channel }));
+  const tell = (message: object) =>
+    channel.dispatchEvent(Object.assign(new Event("message"), { data: JSON.stringify(message) }));
+  tell({ type: "state", state: "live" });
+  assert.equal(clock(), null);
+  tell({ type: "timeline", rtp: 2 ** 32 - 45_000, clock_hz: 90_000, unix_ms: PDT });
+  assert.equal(clock(), PDT - 500);
+  rtpTimestamp = 90_000;
+  assert.equal(clock(), PDT + 1_500);
 });

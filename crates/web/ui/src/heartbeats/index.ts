@@ -3,6 +3,8 @@
 import { Outbox } from "./outbox.ts";
 import { Ranges } from "./ranges.ts";
 
+export { rtpClock } from "./rtp-clock.ts";
+
 export interface SessionOptions {
   /** Where the server is, without a slash at the end: `https://live.example`, or "" for this site. */
   server?: string;
