@@ -50,6 +50,41 @@ globalThis.beginEvents = async () => {
   return show;
 };
 
+/** Over WebRTC, attested. What was rendered are the pictures the browser says it put on screen. */
+globalThis.beginWhep = async () => {
+  const { openSession, rtpClock } = await import(`${server}/assets/tally-heartbeats.js`);
+  const session = await openSession({ server, handle });
+  const connection = new RTCPeerConnection();
+  const clock = rtpClock(connection);
+  connection.createDataChannel("");
+  for (const kind of ["audio", "video"]) connection.addTransceiver(kind, { direction: "recvonly" });
+  const stream = new MediaStream();
+  connection.ontrack = ({ track }) => stream.addTrack(track);
+  video.srcObject = stream;
+  const shown = [];
+  const onFrame = (_, { rtpTimestamp }) => {
+    shown.push(rtpTimestamp);
+    video.requestVideoFrameCallback(onFrame);
+  };
+  video.requestVideoFrameCallback(onFrame);
+  await connection.setLocalDescription();
+  const headers = { "content-type": "application/sdp" };
+  const body = connection.localDescription?.sdp;
+  const response = await fetch(session.whep, { method: "POST", headers, body });
+  await connection.setRemoteDescription({ type: "answer", sdp: await response.text() });
+  const attested = session.attest(video, clock);
+  video.play();
+  // The last pictures count once the browser has acknowledged them: once a second.
+  stop = () => new Promise((resolve) => setTimeout(resolve, 3000)).then(attested);
+  globalThis.rendered = () => {
+    const ms = shown.map((timestamp) => ((timestamp - shown[0]) | 0) / 90);
+    const played = ms.slice(1).map((end, at) => [ms[at], end]).filter(([start, end]) => start < end);
+    return { played, worthless, moved: globalThis.movedUntilNow() };
+  };
+  await until(() => shown.length > 0 && clock() !== null);
+  return session.show;
+};
+
 /** Resolves when the picture moves. */
 function play(url, options = {}) {
   // Who seeks back has to have something to go back to.

@@ -38,7 +38,9 @@ const browser = await puppeteer.launch({
     "--disable-gpu",
     "--autoplay-policy=no-user-gesture-required",
     // Chromium pauses what is out of sight and silent; not every browser does.
-    "--disable-features=PauseBackgroundMutedAudio",
+    "--disable-features=PauseBackgroundMutedAudio,WebRtcHideLocalIpsWithMdns",
+    // WebRTC leaves loopback out otherwise.
+    "--allow-loopback-in-peer-connection",
   ],
 });
 
@@ -71,11 +73,17 @@ async function stock(context, handle, cmcd) {
   return { show, reports: [await finish(page)] };
 }
 
-/** Stories of players that are not ours: whole ones. */
+/** Stories of other players: whole ones. */
 const STOCK = {
   query: (context, handle) => stock(context, handle, { version: 1, useHeaders: false }),
   headers: (context, handle) => stock(context, handle, { version: 1, useHeaders: true }),
   events: (context, handle) => stock(context, handle, null),
+  async whep(context, handle) {
+    const page = await openPage(context, handle);
+    const show = await page.evaluate(() => globalThis.beginWhep());
+    await playOn(page, 10);
+    return { show, reports: [await finish(page)] };
+  },
   /** The server's own page, left as people leave pages. */
   async page(context, handle) {
     const page = await newWindow(context, handle);
