@@ -49,6 +49,9 @@ pub struct Sent {
     pub status: u16,
     /// Status of the answer to its DELETE.
     pub deleted: Option<u16>,
+    /// Packets of sound, 50 for each second that the page made; pages only.
+    #[serde(default)]
+    pub audio_packets: u64,
     /// What was sent of each simulcast layer; pages only.
     #[serde(default)]
     pub layers: Vec<Layer>,

@@ -40,18 +40,25 @@ fn watch(server: &Server, players: &[Player]) -> Vec<Report> {
     reports
 }
 
-/// Ends the publishing and holds what players saw against how many pictures the page made: on a
-/// busy machine fewer than asked for.
+/// Ends the publishing and holds what players saw and heard against what the page made: on a busy
+/// machine fewer pictures than asked for, and less sound than time went by.
 #[track_caller]
+#[expect(clippy::cast_precision_loss, reason = "packets of a minute")]
 fn assert_watched(server: &Server, publishing: Publishing, players: &[Player]) -> Sent {
     let reports = watch(server, players);
     let sent = publishing.stop();
     println!("{sent:?}");
     assert_eq!(sent.deleted, Some(200), "{sent:?}");
-    let best = sent.layers.iter().map(|layer| layer.frames_per_second).fold(0.0, f64::max);
+    let best =
+        sent.layers.iter().max_by(|a, b| a.frames_per_second.total_cmp(&b.frames_per_second));
+    let best = best.expect("a layer");
+    let published_s = best.frames_encoded as f64 / best.frames_per_second;
+    let sound_share = (sent.audio_packets as f64 / 50.0 / published_s).min(1.0);
+    assert!(sound_share > 0.2, "{sent:?}");
     for report in reports {
-        // The rate is that of the whole show, in which a busy machine drew now more and now fewer.
-        report.assert_played(SECONDS, best * 0.8);
+        // The rates are those of the whole show, in which a busy machine made now more and now less.
+        report.assert_pictures(SECONDS, best.frames_per_second * 0.8);
+        report.assert_sound(SECONDS, sound_share * 0.8);
     }
     sent
 }
