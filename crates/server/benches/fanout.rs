@@ -174,16 +174,22 @@ impl<'a> Scene<'a> {
         let (runtime, socket, addresses) = (self.runtime, &self.socket, &self.addresses);
         let mut sent = 0;
         self.whole.add(|| {
+            // As in a worker, who has nothing to do is not looked at.
+            let mut is_touched = [frame.is_some(); VIEWERS];
             for (player, mut datagram) in replies.datagrams {
+                is_touched[player] = true;
                 let path = path(socket.local_address(), addresses[player]);
                 servers[player].handle_datagram(path, &mut datagram, now);
             }
-            for server in servers.iter_mut() {
+            for (server, is_touched) in servers.iter_mut().zip(is_touched) {
                 if let Some(frame) = frame {
                     server.write(frame, now);
                 }
-                if frame.is_some() || server.poll_timeout().is_some_and(|at| at <= now) {
+                let is_due = server.poll_timeout().is_some_and(|at| at <= now);
+                if is_due {
                     server.handle_timeout(now);
+                } else if !is_touched {
+                    continue;
                 }
                 server.send(0, now, &mut Into(batch));
                 while server.poll_event().is_some() {}
