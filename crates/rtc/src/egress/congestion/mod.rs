@@ -29,6 +29,8 @@ const GROWTH: (f64, f64) = (0.08, 0.03);
 const UNTESTED: f64 = 1.5;
 /// Time over which arriving bits are counted.
 const ARRIVAL_WINDOW_US: i64 = 500_000;
+/// Time over which they must have arrived before the rate is cut to them.
+const DECREASE_SPAN_US: i64 = 400_000;
 /// Where a queue grows, the path carries what arrived in the fullest time of this length that ended
 /// this recently: the mean over longer is what was sent, which one keyframe may have made too much.
 const FULL_WINDOW_US: i64 = 150_000;
@@ -343,12 +345,17 @@ impl Estimator {
         self.round_trip = (self.round_trip * 7 + elapsed) / 8;
     }
 
+    /// From the first to the last of the arrivals that are kept.
+    fn arrivals_span_us(&self) -> i64 {
+        let (first, last) = (self.arrivals.front(), self.arrivals.back());
+        first.zip(last).map_or(0, |(first, last)| last.0 - first.0)
+    }
+
     /// Bits per second that arrived lately; nothing until there is enough to tell.
     fn arriving_bps(&self) -> Option<f64> {
-        let (first, last) = (self.arrivals.front()?.0, self.arrivals.back()?.0);
         let bytes = self.arrivals.iter().map(|it| f64::from(it.1)).sum::<f64>();
         #[expect(clippy::cast_precision_loss, reason = "half a second")]
-        let span_us = (last - first) as f64;
+        let span_us = self.arrivals_span_us() as f64;
         (span_us > 150_000.0).then(|| bytes * 8e6 / span_us)
     }
 
@@ -382,6 +389,9 @@ impl Estimator {
         let elapsed_s = self.elapsed_s(now).min(1.0);
         let Some(arriving_bps) = self.arriving_bps() else { return };
         match self.trendline.usage() {
+            // Of the first moments little is known but that packets were few: a decrease to what came
+            // of them would be far too deep, and a path that only jitters looks full at first.
+            Usage::Over if self.arrivals_span_us() < DECREASE_SPAN_US => {}
             Usage::Over => self.decrease(arriving_bps.max(self.carried_bps()), now),
             // The queue drains: whatever drains it shall go on.
             Usage::Under => {}
