@@ -1,12 +1,12 @@
 //! The server's own offer, where a viewer's cannot be answered (W15).
 
-use super::negotiate::{self, Plan, Remote};
+use super::negotiate::{self, Plan};
 use super::ours::{self, fmtp, media, opus, video};
 use super::play::choose;
 use super::section::{Direction, Kind};
 use super::{
     Extensions, Local, Negotiated, NegotiatedCodec, NegotiatedMedia, Offer, Playable, Refusal,
-    Setup, VideoFormat,
+    VideoFormat,
 };
 
 /// What every H.264 decoder in a browser lists: Constrained Baseline, level 3.1.
@@ -52,25 +52,12 @@ impl CounterOffer {
     /// See [`Refusal`]: besides what refuses offers, sections other than the offer's, or an answer
     /// that leaves the DTLS role open.
     pub fn accept(&self, answer: &Offer) -> Result<Negotiated, Refusal> {
-        let kinds = answer.sections.iter().map(|section| section.kind);
-        if !kinds.eq(self.sections.iter().map(|(kind, _)| *kind)) {
-            return Err(Refusal::SectionsDiffer);
-        }
-        let remote = Remote::of(answer, Direction::receives)?;
-        let setup = answer.sections[remote.section].transport.setup;
-        if !matches!(setup, Some(Setup::Active | Setup::Passive)) {
-            return Err(Refusal::NoDtlsRole);
-        }
-        let both = answer.sections.iter().zip(&self.sections);
-        let plans: Vec<_> =
-            both.map(|(section, (_, offered))| self.plan(section, offered)).collect();
-        match plans.iter().any(|plan| matches!(plan, Plan::Media(_))) {
-            true => {
-                let controlling = !self.ice_lite || remote.ice_lite;
-                Ok(remote.negotiated(answer, plans, controlling))
-            }
-            false => Err(Refusal::NothingInCommon),
-        }
+        let (remote, plans) =
+            ours::read_answer(&self.sections, answer, Direction::receives, |section, offered| {
+                self.plan(section, offered)
+            })?;
+        let controlling = !self.ice_lite || remote.ice_lite;
+        Ok(remote.negotiated(answer, plans, controlling))
     }
 
     fn plan(&self, answered: &super::Section, offered: &NegotiatedMedia) -> Plan {

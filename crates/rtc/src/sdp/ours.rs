@@ -1,10 +1,12 @@
-//! Offers this side makes, as text: what counter-offers and a player's offers have in common.
+//! Offers this side makes, and answers to them: what counter-offers and a player's offers have in common.
 
+use super::negotiate::{Plan, Remote};
 use super::play::OPUS_FMTP;
-use super::section::{Direction, Kind};
+use super::section::{Direction, Kind, Section};
 use super::write::{self, Text};
 use super::{
-    CodecName, Extensions, Feedback, Local, NegotiatedCodec, NegotiatedMedia, VideoFormat,
+    CodecName, Extensions, Feedback, Local, NegotiatedCodec, NegotiatedMedia, Offer, Refusal,
+    Setup, VideoFormat,
 };
 
 const PROTOCOL: &str = "UDP/TLS/RTP/SAVPF";
@@ -29,6 +31,35 @@ pub(super) fn offer(
         }
     }
     text.finish()
+}
+
+/// What an answer to an offer of `sections` makes of each, by `plan`, and the peer's transport. `flows`
+/// tells whether a section is one media would flow in.
+///
+/// # Errors
+/// See [`Refusal`]: besides what refuses offers, sections other than the offer's, an answer that
+/// leaves the DTLS role open, and one by which nothing flows.
+pub(super) fn read_answer(
+    sections: &[(Kind, NegotiatedMedia)],
+    answer: &Offer,
+    flows: fn(Direction) -> bool,
+    plan: impl Fn(&Section, &NegotiatedMedia) -> Plan,
+) -> Result<(Remote, Vec<Plan>), Refusal> {
+    let kinds = answer.sections.iter().map(|section| section.kind);
+    if !kinds.eq(sections.iter().map(|(kind, _)| *kind)) {
+        return Err(Refusal::SectionsDiffer);
+    }
+    let remote = Remote::of(answer, flows)?;
+    let setup = answer.sections[remote.section].transport.setup;
+    if !matches!(setup, Some(Setup::Active | Setup::Passive)) {
+        return Err(Refusal::NoDtlsRole);
+    }
+    let both = answer.sections.iter().zip(sections);
+    let plans: Vec<_> = both.map(|(section, (_, offered))| plan(section, offered)).collect();
+    match plans.iter().any(|plan| matches!(plan, Plan::Media(_))) {
+        true => Ok((remote, plans)),
+        false => Err(Refusal::NothingInCommon),
+    }
 }
 
 /// A section of these codecs.

@@ -1,12 +1,11 @@
 //! WHEP from the player's side: its offer, and the server's answer to it.
 
-use super::negotiate::{self, Plan, Remote};
+use super::negotiate::{self, Plan};
 use super::ours::{self, media, opus, video};
 use super::publish::remote_ssrcs;
 use super::section::{Direction, Kind, Section};
 use super::{
-    Extensions, Local, Negotiated, NegotiatedCodec, NegotiatedMedia, Offer, Refusal, Setup,
-    VideoFormat,
+    Extensions, Local, Negotiated, NegotiatedCodec, NegotiatedMedia, Offer, Refusal, VideoFormat,
 };
 
 /// What players can be expected to take, in the order browsers list it.
@@ -50,22 +49,9 @@ impl PlayerOffer {
     /// # Errors
     /// See [`Refusal`]: what is wrong with the answer, here, or that nothing would be sent.
     pub fn accept(&self, answer: &Offer) -> Result<Negotiated, Refusal> {
-        let kinds = answer.sections.iter().map(|section| section.kind);
-        if !kinds.eq(self.sections.iter().map(|(kind, _)| *kind)) {
-            return Err(Refusal::SectionsDiffer);
-        }
-        let remote = Remote::of(answer, Direction::sends)?;
-        let setup = answer.sections[remote.section].transport.setup;
-        if !matches!(setup, Some(Setup::Active | Setup::Passive)) {
-            return Err(Refusal::NoDtlsRole);
-        }
-        let both = answer.sections.iter().zip(&self.sections);
-        let plans: Vec<_> = both.map(|(section, (_, offered))| plan(section, offered)).collect();
-        match plans.iter().any(|plan| matches!(plan, Plan::Media(_))) {
-            // The offering side chooses the path, lite peer or not (RFC 8445 section 6.1.1).
-            true => Ok(remote.negotiated(answer, plans, true)),
-            false => Err(Refusal::NothingInCommon),
-        }
+        let (remote, plans) = ours::read_answer(&self.sections, answer, Direction::sends, plan)?;
+        // The offering side chooses the path, lite peer or not (RFC 8445 section 6.1.1).
+        Ok(remote.negotiated(answer, plans, true))
     }
 }
 
