@@ -1,9 +1,9 @@
 //! The keys that sign sessions and tokens, kept in one file that only the server may read.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
@@ -20,9 +20,6 @@ const KEYS_MAX: usize = 8;
 
 /// 256 bits, the length of the hash (RFC 7518 section 3.2).
 const SECRET_BYTES: usize = 32;
-
-/// Nobody but the server's own user.
-const FILE_MODE: u32 = 0o600;
 
 const HEAD: &str = "# Keys that sign playback sessions and viewers' tokens, newest last: Unix time in\n\
                     # milliseconds, and the secret. Without this file every token is void.\n";
@@ -160,20 +157,10 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Key>, KeysError> {
         .collect()
 }
 
-/// Writes beside the file and moves over it, so that a crash leaves the old keys or the new ones.
 fn write(file: &Path, keys: &[Key]) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&beside)?;
-    out.write_all(HEAD.as_bytes())?;
-    for key in keys {
-        writeln!(out, "{} {}", key.created_ms, hex(&key.secret))?;
-    }
-    out.sync_all()?;
-    fs::rename(&beside, file)
+    let lines = keys.iter().map(|key| format!("{} {}\n", key.created_ms, hex(&key.secret)));
+    let text: String = std::iter::once(HEAD.to_owned()).chain(lines).collect();
+    tally_store::write_private(file, text.as_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -205,7 +192,10 @@ mod tests {
         let first = SigningKeys::open(&file, &outside_at(1_000)).unwrap();
         let again = SigningKeys::open(&file, &outside_at(2_000)).unwrap();
         assert_eq!(first.newest().id, again.newest().id);
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, FILE_MODE);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            tally_store::PRIVATE_MODE
+        );
 
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         let refused = SigningKeys::open(&file, &outside_at(3_000)).unwrap_err();

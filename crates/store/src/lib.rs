@@ -7,6 +7,7 @@
 //! - [`StreamKey`]: a secret that is shown once and never stored.
 //! - [`Shows`], [`WatchTotals`], [`Levels`]: broadcasts, their figures, their creators' levels.
 //! - [`Events`]: what happened and is told by webhook, kept with what it tells of.
+//! - [`write_private`]: files with secrets, beside the database.
 //! - [`watch_log`]: the append-only log that watch time is counted from.
 //!
 //! # Must never
@@ -29,6 +30,7 @@ mod figures;
 mod handle;
 mod levels;
 mod open;
+mod private_file;
 mod shows;
 mod stream_key;
 pub mod watch_log;
@@ -40,5 +42,6 @@ pub use figures::WatchTotals;
 pub use handle::{Handle, InvalidHandle};
 pub use levels::Levels;
 pub use open::{BUSY_MS_MAX, Store};
+pub use private_file::{PRIVATE_MODE, write_private};
 pub use shows::{NewShow, Show, Shows};
 pub use stream_key::StreamKey;

@@ -7,8 +7,8 @@ use http::{HeaderMap, StatusCode};
 use tally_watch::cmcd::parse_events;
 
 use super::Api;
-use crate::Problem;
 use crate::rate::Peer;
+use crate::{Problem, media_type};
 
 /// Media types of an event's report; both are in use.
 const TYPES: [&str; 2] = ["text/cmcd", "application/cmcd"];
@@ -23,9 +23,7 @@ pub(super) async fn take(
 ) -> Result<StatusCode, Problem> {
     api.limit(peer, 1)?;
     let (show, session) = api.named(&session)?;
-    let content_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    let essence = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
-    if essence.is_some_and(|essence| !TYPES.iter().any(|it| it.eq_ignore_ascii_case(essence))) {
+    if headers.contains_key(CONTENT_TYPE) && !TYPES.contains(&&*media_type(&headers)) {
         let detail = "CMCD reports are text/cmcd or application/cmcd";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }

@@ -3,7 +3,8 @@
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
-use http::header::AUTHORIZATION;
+use headers::authorization::Bearer;
+use headers::{Authorization, HeaderMapExt as _};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -70,8 +71,9 @@ pub(super) async fn take(
     api.limit(peer, 1)?;
     let Batch { token, heartbeats } = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request(&format!("these are no heartbeats: {error}")))?;
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
-    let grant = authorize(&api, &session, bearer.or(token.as_deref()))?;
+    let bearer = headers.typed_get::<Authorization<Bearer>>();
+    let token = bearer.as_ref().map(|bearer| bearer.token()).or(token.as_deref());
+    let grant = authorize(&api, &session, token)?;
     let received_ms = api.now_ms();
     let batch: Vec<Heartbeat> = heartbeats.into_iter().map(Heartbeat::from).collect();
     let receipt = api.books().heartbeats(grant, batch, received_ms).await.map_err(unavailable)?;
@@ -85,12 +87,6 @@ pub(super) async fn take(
         answer["token"] = next.into();
     }
     Ok(json(StatusCode::OK, &answer))
-}
-
-/// The scheme's name has no case (RFC 9110 section 11.1).
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// What the token says, if it may speak for the session.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tally_e2e::play::webrtc::{Browser, Player};
 use tally_e2e::publish::ffmpeg::{self, Show};
 use tally_e2e::publish::{obs, stamped};
-use tally_e2e::{Server, need, tools, wait};
+use tally_e2e::{need, tools, wait};
 
 use crate::shows;
 
@@ -20,17 +20,12 @@ const SERVER_MS_P50_MAX: f64 = 20.0;
 const CHROMIUM: Player = Player::Page(Browser::Chromium);
 const FIREFOX: Player = Player::Page(Browser::Firefox);
 
-/// Waits until a show can be watched over WebRTC.
-fn wait_for_show(server: &Server, handle: &str) {
-    server.wait_for_show(handle, shows::SHOW_WITHIN);
-}
-
 #[test]
 fn h264_and_aac_play_with_sound_in_sync() {
     let server = need!(shows::server());
     let show = Show { marks: true, ..Show::default() };
     let _publisher = need!(show.publish(&server.publish_url("alice")));
-    wait_for_show(&server, "alice");
+    server.wait_for_show("alice", shows::SHOW_WITHIN);
     let url = server.whep_url("alice");
     let chromium = need!(CHROMIUM.watch(&url, SECONDS)).report().unwrap();
     chromium.assert_played(SECONDS, FRAMES_PER_SECOND);
@@ -59,7 +54,7 @@ fn vp9_and_opus_of_enhanced_rtmp_play_in_both_browsers() {
         ..Show::default()
     };
     let _publisher = need!(show.publish_enhanced(&server.publish_url("alice")));
-    wait_for_show(&server, "alice");
+    server.wait_for_show("alice", shows::SHOW_WITHIN);
     let url = server.whep_url("alice");
     for player in [CHROMIUM, FIREFOX] {
         let report = need!(player.watch(&url, SECONDS)).report().unwrap();
@@ -74,7 +69,7 @@ fn obs_plays() {
     let media = need!(tools::big_buck_bunny());
     let address = format!("rtmp://{}/live", server.rtmp);
     let obs = need!(obs::publish(&address, "alice", &media));
-    wait_for_show(&server, "alice");
+    server.wait_for_show("alice", shows::SHOW_WITHIN);
     let report = need!(CHROMIUM.watch(&server.whep_url("alice"), SECONDS)).report().unwrap();
     report.assert_played(SECONDS, FRAMES_PER_SECOND);
     report.assert_heard();
@@ -86,7 +81,7 @@ fn obs_plays() {
 fn the_server_adds_little() {
     let server = need!(shows::server());
     let _publisher = need!(stamped::publish(server.rtmp, "alice"));
-    wait_for_show(&server, "alice");
+    server.wait_for_show("alice", shows::SHOW_WITHIN);
     let url = server.whep_url("alice");
     let report = need!(Player::Packets("H264").watch(&url, SECONDS)).report().unwrap();
     report.assert_played(SECONDS, FRAMES_PER_SECOND);
@@ -108,7 +103,7 @@ fn a_show_that_nobody_sends_is_refused_with_409() {
 fn sessions_end_with_their_players() {
     let server = need!(shows::server());
     let _publisher = need!(Show::default().publish(&server.publish_url("alice")));
-    wait_for_show(&server, "alice");
+    server.wait_for_show("alice", shows::SHOW_WITHIN);
     let report = need!(Player::Packets("H264").watch(&server.whep_url("alice"), 2));
     let report = report.report().unwrap();
     assert_eq!(report.deleted, Some(200), "{report}");

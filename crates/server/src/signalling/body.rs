@@ -4,7 +4,8 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+pub(super) use tally_api::media_type;
 use tally_rtc::sdp::SDP_BYTES_MAX;
 use tokio::time::timeout;
 
@@ -24,13 +25,6 @@ pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patc
 
 /// How long a body may take: it fits into a few packets, and clients send it at once.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The media type of a request, without parameters, in lower case; empty without one.
-pub(super) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
-}
 
 /// Holds a request to the one media type it may have. `accept` is the header that tells which.
 ///
@@ -82,6 +76,7 @@ mod tests {
 
     use axum::response::IntoResponse as _;
     use bytes::Bytes;
+    use http::header;
     use http_body_util::Limited;
 
     use super::*;

@@ -1,18 +1,14 @@
 //! The certificate of all sessions, kept over restarts: a client may have pinned its fingerprint, and
 //! a restart leaves no session of the old one confused about who answers.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tally_rtc::transport::{Certificate, CertificateError};
 
 /// Its name in `server.data_dir`.
 const FILE: &str = "webrtc-certificate.pem";
-
-/// Only this user: the file holds the private key.
-const MODE: u32 = 0o600;
 
 /// Why there is no certificate. The operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +44,9 @@ pub fn load_or_make(folder: &Path) -> Result<Certificate, StoredCertificateError
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let (certificate, pem) = make()
                 .map_err(|error| failed("made", &error, "report this: it should not happen"))?;
-            write(folder, &path, &pem).map_err(|error| {
+            let written = fs::create_dir_all(folder)
+                .and_then(|()| tally_store::write_private(&path, pem.as_bytes()));
+            written.map_err(|error| {
                 failed("written", &error, "the folder must be one that this user may write to")
             })?;
             Ok(certificate)
@@ -61,21 +59,6 @@ fn make() -> Result<(Certificate, String), CertificateError> {
     let certificate = Certificate::generate()?;
     let pem = certificate.to_pem()?;
     Ok((certificate, pem))
-}
-
-/// Under another name first, so that a crash leaves no half of a file.
-fn write(folder: &Path, path: &Path, pem: &str) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let unfinished = path.with_extension("pem.new");
-    // Left behind by such a crash, if it is there: its mode is not known to be right.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&unfinished)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
 }
 
 #[cfg(test)]
@@ -92,7 +75,7 @@ mod tests {
         let read = load_or_make(&inner).unwrap();
         assert_eq!(made.fingerprint(), read.fingerprint());
         let mode = fs::metadata(inner.join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, MODE);
+        assert_eq!(mode & 0o777, tally_store::PRIVATE_MODE);
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1, "nothing is left behind");
     }
 

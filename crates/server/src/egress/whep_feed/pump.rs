@@ -147,12 +147,12 @@ impl Pump {
     /// Whether the show has B-frames. Viewers are told when it begins to.
     fn is_out_of_order(&mut self) -> bool {
         let is_out_of_order = self.show.whep().has_b_frames();
-        if is_out_of_order && !std::mem::replace(&mut self.was_out_of_order, is_out_of_order) {
+        let was_out_of_order = std::mem::replace(&mut self.was_out_of_order, is_out_of_order);
+        if is_out_of_order && !was_out_of_order {
             let video = self.tracks.iter().filter(|track| track.id.medium() == Medium::Video);
             video.for_each(|track| self.group.remove(track.id));
             self.sinks.send(&FeedItem::BFrames);
         }
-        self.was_out_of_order = is_out_of_order;
         is_out_of_order
     }
 
